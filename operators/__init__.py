@@ -1,0 +1,1 @@
+"""What operators do, against a small context. Useful alone."""

@@ -1,0 +1,201 @@
+"""Operators that call the user's function once for each record: what map, filter, flat_map and sinks share.
+
+The description holds the function and how it is called. A plain function runs inline on the whole batch; an async or a
+blocking one runs in a pool (`pool.py`).
+"""
+
+import functools
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic, TypeVar
+
+import anyio
+import anyio.to_thread
+
+from sage.operators.callables import BoundFunction, Shape, UserFunction, user_function
+from sage.operators.contract import Context, Emissions, Logic, Operator, Tagged, Wait
+from sage.operators.elements import Batch
+from sage.operators.errors import InvalidOperator, RecordFailed
+from sage.operators.functions import Function
+from sage.operators.policies import DEAD_LETTERS, ErrorPolicy, Fail, Letter, Retry, check_policy, dead_letters
+
+__all__ = ["EachLogic", "EachRecord", "final_failure"]
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+
+@dataclass(frozen=True)
+class EachRecord(Operator[In, Out], Generic[In, Out]):
+    """A user's function, called for each record.
+
+    Args:
+        function: a plain, async, generator or async generator function (as the operator allows), or a function class.
+        concurrency: how many calls of an async or blocking function may run at a time; `None` for the operator's default.
+            A plain function runs inline, one record at a time.
+        ordered: whether results keep the order of the records although calls end in another.
+        timeout: seconds that one call may take; then it is cancelled and counts as failed with `TimeoutError`.
+        blocking: run a plain function in threads, so that it may block.
+        on_error: what is done when the function fails on a record.
+    """
+
+    function: Any
+    concurrency: int | None = None
+    ordered: bool = True
+    timeout: float | None = None
+    blocking: bool = False
+    on_error: ErrorPolicy = field(default_factory=Fail)
+
+    #: The function class that may be given, and its method.
+    base: ClassVar[type[Function]]
+    method: ClassVar[str]
+    default_concurrency: ClassVar[int] = 32
+
+    def __post_init__(self) -> None:
+        target = self.target
+        if self.concurrency is not None and (not isinstance(self.concurrency, int) or self.concurrency < 1):
+            raise InvalidOperator(
+                f"{self.kind}: concurrency={self.concurrency!r}: write how many calls may run at a time, 1 or more"
+            )
+        if self.timeout is not None and self.timeout <= 0:
+            raise InvalidOperator(f"{self.kind}: timeout={self.timeout!r}: write seconds above 0, or None for no limit")
+        if self.blocking and target.shape.is_async:
+            raise InvalidOperator(f"{self.kind}: {target.label} is async; blocking=True is for plain functions that block")
+        if self.timeout is not None and not target.shape.is_async:
+            raise InvalidOperator(
+                f"{self.kind}: timeout={self.timeout} needs an async function; "
+                f"a plain one cannot be interrupted, nor can one that runs in a thread"
+            )
+        check_policy(self.on_error, self.kind)
+
+    @functools.cached_property
+    def target(self) -> UserFunction:
+        """The function, checked."""
+        return user_function(self.function, owner=self.kind, base=self.base, method=self.method)
+
+    @property
+    def label(self) -> str:
+        """The function's name, empty for a lambda."""
+        return self.target.label
+
+    @property
+    def side_outputs(self) -> tuple[str, ...] | None:  # type: ignore[override]  # a constant there, computed here
+        """The dead letters, if the policy sets records aside."""
+        return dead_letters(self.on_error)
+
+    @property
+    def runs_in_pool(self) -> bool:
+        """Whether calls run beside each other rather than inline."""
+        return self.blocking or self.target.shape.is_async
+
+    @property
+    def places(self) -> int:
+        """How many calls may run at a time."""
+        return self.concurrency or self.default_concurrency
+
+    def bind(self, subtask: int, parallelism: int) -> BoundFunction:
+        """The function of one subtask; a blocking one as an async function that runs it in a thread."""
+        bound = self.target.bind(subtask, parallelism)
+        if self.blocking:
+            bound.call = _in_thread(bound.call, self.places, self.target.shape)
+        return bound
+
+    @abstractmethod
+    def build(self, subtask: int, parallelism: int) -> Logic:
+        """See `Operator.build`."""
+
+
+class EachLogic(Logic):
+    """Runs a plain function inline on batches, and applies the policy where it fails.
+
+    Derived classes say how to run it on many records: `until_error`.
+    """
+
+    def __init__(self, operator: EachRecord[Any, Any], bound: BoundFunction) -> None:
+        self.function = bound
+        self.call: Callable[..., Any] = bound.call
+        self._policy = operator.on_error
+        self.context: Context
+
+    async def open(self, context: Any) -> None:
+        """Open the function.
+
+        Cancel safety: as `Logic.open`.
+        """
+        self.context = context
+        await self.function.open(context)
+
+    @abstractmethod
+    def until_error(self, batch: Batch[Any]) -> tuple[Batch[Any] | None, int, Exception | None]:
+        """Call the function for the records up to the first one that fails.
+
+        Returns what to emit, how many records are done, and the error of the next one, if any.
+        """
+
+    def process(self, batch: Batch[Any], port: int) -> Emissions:
+        """See `Logic.process`."""
+        while True:
+            emitted, done, error = self.until_error(batch)
+            if emitted is not None:
+                yield emitted
+            if error is None:
+                return
+            yield from self._failed(batch.slice(done, done + 1), error)
+            batch = batch.slice(done + 1, len(batch))
+            if not batch:
+                return
+
+    async def close(self) -> None:
+        """Close the function.
+
+        Cancel safety: as `Logic.close`.
+        """
+        await self.function.close()
+
+    def _failed(self, record: Batch[Any], error: Exception) -> Emissions:
+        policy, attempt = self._policy, 1
+        if isinstance(policy, Retry):
+            while attempt < policy.attempts:
+                yield Wait(policy.pause(attempt))
+                attempt += 1
+                emitted, done, again = self.until_error(record)
+                if again is None:
+                    if emitted is not None:
+                        yield emitted
+                    return
+                error = again
+        yield final_failure(policy, record, error, attempt, self.context)
+
+
+def final_failure(
+    policy: ErrorPolicy, record: Batch[Any], error: BaseException, attempts: int, context: Context
+) -> Tagged:
+    """What becomes of a record (a batch of one row) for which the function has failed for good.
+
+    Raises:
+        RecordFailed: the policy is to fail.
+    """
+    last = policy.then if isinstance(policy, Retry) else policy
+    (value,) = record.values
+    if isinstance(last, Fail) or not isinstance(error, Exception):
+        raise RecordFailed(value, error)
+    letter = Letter(value, error, context.name, context.subtask_index, attempts)
+    return Tagged(DEAD_LETTERS, record.derive([letter]))
+
+
+def _in_thread(call: Callable[..., Any], places: int, shape: Shape) -> Callable[..., Any]:
+    limiter: list[anyio.CapacityLimiter] = []  # made at the first call: it belongs to the running loop
+
+    def whole(value: Any) -> Any:
+        try:  # a generator must be run where it may block, too
+            return list(call(value)) if shape is Shape.GENERATOR else call(value)
+        except StopIteration as error:  # cannot cross an await
+            raise RuntimeError("the function raised StopIteration") from error
+
+    async def run(value: Any) -> Any:
+        if not limiter:
+            limiter.append(anyio.CapacityLimiter(places))
+        return await anyio.to_thread.run_sync(whole, value, limiter=limiter[0])
+
+    return run

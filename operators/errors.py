@@ -1,0 +1,49 @@
+"""What can go wrong inside an operator.
+
+::
+
+    OperatorError
+    ├── InvalidOperator       an operator was described with a value that cannot be
+    ├── RecordFailed          the user's function failed on one record; the cause is the function's own error
+    └── NotReplayable         a source that can be read once was asked for a second time
+"""
+
+from typing import Any
+
+__all__ = ["InvalidOperator", "NotReplayable", "OperatorError", "RecordFailed", "shorten"]
+
+
+class OperatorError(Exception):
+    """Root of all errors of `sage.operators`."""
+
+
+class InvalidOperator(OperatorError, ValueError):
+    """An operator was described with a value that cannot be; the message says what to write instead."""
+
+
+class NotReplayable(OperatorError):
+    """A source that can be read only once was asked for its records a second time."""
+
+
+class RecordFailed(OperatorError):
+    """The user's function failed on one record. `__cause__` is what the function raised.
+
+    Attributes:
+        value: the record.
+        cause: what the function raised.
+    """
+
+    def __init__(self, value: Any, cause: BaseException) -> None:
+        super().__init__(f"{type(cause).__name__}: {cause} (record: {shorten(value)})")
+        self.value = value
+        self.cause = cause
+        self.__cause__ = cause
+
+
+def shorten(value: Any, limit: int = 200) -> str:
+    """The `repr` of a value, cut to `limit` characters; a value whose `repr` fails is named by its type."""
+    try:
+        text = repr(value)
+    except Exception as error:
+        return f"<{type(value).__name__} whose repr raised {type(error).__name__}>"
+    return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"

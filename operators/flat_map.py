@@ -1,0 +1,153 @@
+"""One record in, any number out."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from itertools import islice
+from time import perf_counter
+from typing import Any, ClassVar, TypeVar
+
+from sage.operators.builder import BatchBuilder
+from sage.operators.callables import BoundFunction, Shape
+from sage.operators.contract import Context, Emissions, Logic, Wait
+from sage.operators.each import EachRecord, final_failure
+from sage.operators.elements import Batch
+from sage.operators.errors import InvalidOperator
+from sage.operators.functions import FlatMapFunction, Function
+from sage.operators.map import refuse_awaitable
+from sage.operators.pace import Pace
+from sage.operators.policies import Fail, Retry
+from sage.operators.pool import PoolLogic, Slot
+
+__all__ = ["FlatMap"]
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+
+@dataclass(frozen=True)
+class FlatMap(EachRecord[In, Out]):
+    """Replace each record by all that the function returns or yields for it, in order.
+
+    Results go on as they are made, before the function has ended. With a policy other than `Fail` the results of a record
+    are held until its function has ended, so that a failure leaves none of them behind.
+    """
+
+    kind: ClassVar[str] = "flat_map"
+    base: ClassVar[type[Function]] = FlatMapFunction
+    method: ClassVar[str] = "flat_map"
+
+    def build(self, subtask: int, parallelism: int) -> Logic:
+        """See `Operator.build`."""
+        bound = self.bind(subtask, parallelism)
+        if not self.runs_in_pool:
+            return _InlineFlatMap(self, bound)
+        return _PooledFlatMap(self, bound, yields=self.target.shape is Shape.ASYNC_GENERATOR)
+
+
+class _InlineFlatMap(Logic):
+    def __init__(self, operator: FlatMap[Any, Any], bound: BoundFunction) -> None:
+        self._function = bound
+        self._call = bound.call
+        self._policy = operator.on_error
+        self._context: Context
+        # How many results to make before looking at the clock: a generator may be slow.
+        self._pace: Pace
+
+    async def open(self, context: Any) -> None:
+        self._context = context
+        self._pace = Pace(context.budget, context.batch_size)
+        await self._function.open(context)
+
+    async def close(self) -> None:
+        await self._function.close()
+
+    def process(self, batch: Batch[Any], port: int) -> Emissions:
+        one = self._streamed if isinstance(self._policy, Fail) else self._whole
+        builder: BatchBuilder[Any] = BatchBuilder()
+        for row in range(len(batch)):
+            yield from one(batch, row, builder)
+        yield from builder.batches(self._context.batch_size)
+
+    def _streamed(self, batch: Batch[Any], row: int, builder: BatchBuilder[Any]) -> Emissions:
+        limit = self._context.batch_size
+        try:
+            results = self._results(batch.values[row])
+            if isinstance(results, list | tuple):
+                builder.add(results, batch, row)
+            else:
+                yield from self._pieces(iter(results), batch, row, builder)
+        except InvalidOperator:
+            raise
+        except Exception as error:
+            yield from builder.batches(limit)
+            yield final_failure(self._policy, batch.slice(row, row + 1), error, 1, self._context)
+        if len(builder) >= limit:
+            yield from builder.batches(limit)
+
+    def _pieces(self, results: Iterator[Any], batch: Batch[Any], row: int, builder: BatchBuilder[Any]) -> Emissions:
+        limit, pace = self._context.batch_size, self._pace
+        while True:
+            size = min(pace.size, limit - len(builder))
+            start, before = perf_counter(), len(builder)
+            builder.add(islice(results, size), batch, row)
+            made = len(builder) - before
+            pace.took(made, perf_counter() - start)
+            if made < size:
+                return
+            if len(builder) >= limit or pace.size <= made:
+                yield from builder.batches(limit)
+
+    def _whole(self, batch: Batch[Any], row: int, builder: BatchBuilder[Any]) -> Emissions:
+        policy, attempt = self._policy, 0
+        while True:
+            attempt += 1
+            try:
+                builder.add(list(self._results(batch.values[row])), batch, row)
+                break
+            except InvalidOperator:
+                raise
+            except Exception as error:
+                if not isinstance(policy, Retry) or attempt >= policy.attempts:
+                    yield from builder.batches(self._context.batch_size)
+                    yield final_failure(policy, batch.slice(row, row + 1), error, attempt, self._context)
+                    return
+            yield Wait(policy.pause(attempt))
+        if len(builder) >= self._context.batch_size:
+            yield from builder.batches(self._context.batch_size)
+
+    def _results(self, value: Any) -> Iterable[Any]:
+        try:
+            results = self._call(value)
+        except StopIteration as error:  # would look like the end of a generator further up
+            raise RuntimeError("the function raised StopIteration") from error
+        return _iterable(results, self._context.name)
+
+
+class _PooledFlatMap(PoolLogic):
+    def __init__(self, operator: FlatMap[Any, Any], bound: BoundFunction, *, yields: bool) -> None:
+        super().__init__(operator, bound)
+        self._yields = yields
+
+    async def run(self, slot: Slot) -> None:
+        if not self._yields:
+            self.put(slot, list(_iterable(await self.call(slot.value), self.context.name)))
+            return
+        async with aclosing(self.call(slot.value)) as results:
+            if self.streams:
+                async for result in results:
+                    self.put(slot, [result])
+                    await self.room(slot)
+            else:
+                self.put(slot, [result async for result in results])
+
+
+def _iterable(results: Any, operator: str) -> Iterable[Any]:
+    if isinstance(results, Iterable):
+        return results
+    refuse_awaitable(results, operator)
+    if results is None:
+        raise InvalidOperator(f"{operator}: the function returned None; return an iterable (an empty one for no results) or yield")
+    raise InvalidOperator(
+        f"{operator}: the function returned a {type(results).__name__}, which is not iterable; return a list or yield"
+    )

@@ -1,0 +1,197 @@
+"""Sources from what Python iterates over: containers, iterators, generators, async ones, and functions that make them."""
+
+import functools
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from itertools import islice
+from time import perf_counter
+from typing import Any, ClassVar, TypeVar
+
+from sage.operators.callables import BoundFunction, UserFunction, label_of, user_function
+from sage.operators.errors import InvalidOperator, NotReplayable, shorten
+from sage.operators.functions import SourceFunction
+from sage.operators.pace import Pace
+from sage.operators.source import Outlet, PullReader, PushReader, Source, SourceLogic
+
+__all__ = ["FromFunction", "FromIterable"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class FromIterable(Source[T]):
+    """The values of a plain or async iterable, or of one that a function without arguments makes.
+
+    A container, or a function, can be read again; an iterator once.
+
+    Args:
+        iterable: what to read.
+    """
+
+    kind: ClassVar[str] = "from_iterable"
+
+    iterable: Iterable[T] | AsyncIterable[T] | Callable[[], Iterable[T] | AsyncIterable[T]]
+    # Whether a run has begun to read an iterator; shared by all runs.
+    _read: list[bool] = field(default_factory=list, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.iterable, Iterable | AsyncIterable):
+            return
+        if not callable(self.iterable):
+            raise InvalidOperator(
+                f"from_iterable: {shorten(self.iterable)} is a {type(self.iterable).__name__}, which cannot be iterated; "
+                f"give a list, a generator, an async generator, or a function without arguments that makes one"
+            )
+        user_function(self.iterable, owner="from_iterable", base=SourceFunction, method="run", arity=0)
+
+    @property
+    def replayable(self) -> bool:  # type: ignore[override]  # a constant there, computed here
+        """False for iterators: what was read is gone."""
+        return not isinstance(self.iterable, Iterator | AsyncIterator)
+
+    @property
+    def label(self) -> str:
+        """The function's name, if it is one."""
+        return label_of(self.iterable) if callable(self.iterable) else ""
+
+    def build(self) -> SourceLogic[T]:
+        """See `Source.build`."""
+        if not self.replayable:
+            if self._read:
+                raise NotReplayable(
+                    f"from_iterable: {shorten(self.iterable)} was read by an earlier run and cannot be read again; "
+                    f"give a list, or the function that makes the iterator"
+                )
+            self._read.append(True)
+        if isinstance(self.iterable, Iterable | AsyncIterable):
+            return _logic(self.iterable)
+        return _Made(BoundFunction(self.iterable, None))
+
+
+@dataclass(frozen=True)
+class FromFunction(Source[T]):
+    """The records of a `SourceFunction`.
+
+    Args:
+        function: an instance, or the class, which is then made without arguments.
+    """
+
+    kind: ClassVar[str] = "from_source"
+
+    function: SourceFunction[T] | type[SourceFunction[T]]
+
+    def __post_init__(self) -> None:
+        kind = self.function if isinstance(self.function, type) else type(self.function)
+        if not issubclass(kind, SourceFunction):
+            raise InvalidOperator(
+                f"from_source: {shorten(self.function)} is neither a sage.SourceFunction nor one of sage.sources; "
+                f"for lists, generators and functions that make them write from_iterable(...)"
+            )
+        self._target  # noqa: B018  # checks it
+
+    @functools.cached_property
+    def _target(self) -> UserFunction:
+        return user_function(self.function, owner="from_source", base=SourceFunction, method="run", arity=0)
+
+    @property
+    def label(self) -> str:
+        """The class's name."""
+        return self._target.label
+
+    def build(self) -> SourceLogic[T]:
+        """See `Source.build`."""
+        return _Made(self._target.bind(0, 1))
+
+
+class _Containers(SourceLogic[T], PullReader[T]):
+    """Slices a sequence: the quickest way to batches."""
+
+    def __init__(self, values: Sequence[T]) -> None:
+        self._values = values
+        self._next = 0
+
+    async def open(self, context: Any) -> PullReader[T]:
+        return self
+
+    def read(self, limit: int) -> list[T]:
+        start = self._next
+        self._next += limit
+        return list(self._values[start : self._next])
+
+
+class _Iterated(SourceLogic[T], PullReader[T]):
+    """Reads an iterator, in pieces that keep within the budget."""
+
+    def __init__(self, values: Iterable[T]) -> None:
+        self._values = iter(values)
+        self._pace: Pace
+
+    async def open(self, context: Any) -> PullReader[T]:
+        self._pace = Pace(context.budget, context.batch_size)
+        return self
+
+    def read(self, limit: int) -> list[T]:
+        start = perf_counter()
+        values = list(islice(self._values, min(limit, self._pace.size)))
+        self._pace.took(len(values), perf_counter() - start)
+        return values
+
+    async def close(self) -> None:
+        close = getattr(self._values, "close", None)
+        if close is not None:  # a generator: let its `finally` run now, not when it is collected
+            close()
+
+
+class _AsyncIterated(SourceLogic[T], PushReader[T]):
+    def __init__(self, values: AsyncIterable[T]) -> None:
+        self._values = values
+
+    async def open(self, context: Any) -> PushReader[T]:
+        return self
+
+    async def run(self, outlet: Outlet[T]) -> None:
+        values = aiter(self._values)
+        if isinstance(values, AsyncGenerator):
+            async with aclosing(values):
+                await self._pump(values, outlet)
+        else:
+            await self._pump(values, outlet)
+
+    async def _pump(self, values: AsyncIterator[T], outlet: Outlet[T]) -> None:
+        async for value in values:
+            if not outlet.put(value):
+                await outlet.room()
+
+
+class _Made(SourceLogic[T]):
+    """What a function makes when the run begins. A function class is opened first and closed last."""
+
+    def __init__(self, function: BoundFunction) -> None:
+        self._function = function
+        self._made: SourceLogic[T] | None = None
+
+    async def open(self, context: Any) -> PullReader[T] | PushReader[T]:
+        await self._function.open(context)
+        values = self._function.call()
+        if not isinstance(values, Iterable | AsyncIterable):
+            raise InvalidOperator(
+                f"{context.name}: the function made {shorten(values)}, a {type(values).__name__}, which cannot be iterated"
+            )
+        self._made = _logic(values)
+        return await self._made.open(context)
+
+    async def close(self) -> None:
+        try:
+            if self._made is not None:
+                await self._made.close()
+        finally:
+            await self._function.close()
+
+
+def _logic(values: Iterable[T] | AsyncIterable[T]) -> SourceLogic[T]:
+    if isinstance(values, AsyncIterable):
+        return _AsyncIterated(values)
+    if isinstance(values, list | tuple | range | str | bytes):
+        return _Containers(values)
+    return _Iterated(values)

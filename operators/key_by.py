@@ -1,0 +1,57 @@
+"""Names the key of each record."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+
+from sage.operators.contract import Logic
+from sage.operators.each import EachLogic, EachRecord
+from sage.operators.elements import Batch
+from sage.operators.errors import InvalidOperator
+from sage.operators.functions import Function, MapFunction
+from sage.operators.map import refuse_awaitable
+
+__all__ = ["KeyBy"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class KeyBy(EachRecord[T, T]):
+    """Fill the `keys` column with what the function returns; records with equal keys then meet in one subtask, in order."""
+
+    kind: ClassVar[str] = "key_by"
+    base: ClassVar[type[Function]] = MapFunction
+    method: ClassVar[str] = "map"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.runs_in_pool:
+            raise InvalidOperator(
+                f"key_by: {self.label} must be a plain function; ask for what the key needs in a map(...) before it"
+            )
+
+    def build(self, subtask: int, parallelism: int) -> Logic:
+        """See `Operator.build`."""
+        return _KeyByLogic(self, self.bind(subtask, parallelism))
+
+
+class _KeyByLogic(EachLogic):
+    _checked = False
+
+    def until_error(self, batch: Batch[Any]) -> tuple[Batch[Any] | None, int, Exception | None]:
+        values = batch.values
+        keys: list[Any] = []
+        error: Exception | None = None
+        try:
+            keys.extend(map(self.call, values))
+        except Exception as raised:
+            error = raised
+        done = len(keys)
+        if error is None and done < len(values):
+            error = RuntimeError("the function raised StopIteration")
+        if not self._checked and keys:
+            self._checked = True
+            refuse_awaitable(keys[0], self.context.name)
+        if done < len(values):
+            batch = batch.slice(0, done)
+        return Batch(batch.values, keys, batch.timestamps, batch.calls) if done else None, done, error

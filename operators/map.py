@@ -1,0 +1,170 @@
+"""One record in, at most one out: map, filter, inspect."""
+
+import inspect
+from dataclasses import dataclass
+from operator import length_hint
+from typing import Any, ClassVar, TypeVar
+
+from sage.operators.each import EachLogic, EachRecord
+from sage.operators.elements import Batch
+from sage.operators.errors import InvalidOperator
+from sage.operators.contract import Logic
+from sage.operators.functions import FilterFunction, Function, MapFunction, SinkFunction
+from sage.operators.pool import PoolLogic, Slot
+
+__all__ = ["Filter", "Inspect", "Map"]
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+
+
+@dataclass(frozen=True)
+class Map(EachRecord[In, Out]):
+    """Replace each record by what the function returns for it."""
+
+    kind: ClassVar[str] = "map"
+    base: ClassVar[type[Function]] = MapFunction
+    method: ClassVar[str] = "map"
+
+    def build(self, subtask: int, parallelism: int) -> Logic:
+        """See `Operator.build`."""
+        bound = self.bind(subtask, parallelism)
+        return _PooledMap(self, bound) if self.runs_in_pool else _InlineMap(self, bound)
+
+
+class _InlineMap(EachLogic):
+    _checked = False
+
+    def until_error(self, batch: Batch[Any]) -> tuple[Batch[Any] | None, int, Exception | None]:
+        values = batch.values
+        results: list[Any] = []
+        error: Exception | None = None
+        try:
+            results.extend(map(self.call, values))  # at C speed, and on an error what came before it survives
+        except Exception as raised:
+            error = raised
+        done = len(results)
+        if error is None and done < len(values):  # to `map` and `extend`, a StopIteration looks like the end
+            error = RuntimeError("the function raised StopIteration")
+        if not self._checked and results:
+            self._check(results[0])
+        if done < len(values):
+            return (batch.slice(0, done).derive(results) if results else None), done, error
+        return batch.derive(results), done, None
+
+    def _check(self, result: Any) -> None:
+        self._checked = True
+        refuse_awaitable(result, self.context.name)
+
+
+class _PooledMap(PoolLogic):
+    async def run(self, slot: Slot) -> None:
+        self.put(slot, [await self.call(slot.value)])
+
+
+@dataclass(frozen=True)
+class Filter(EachRecord[In, In]):
+    """Keep the records for which the function returns something true."""
+
+    kind: ClassVar[str] = "filter"
+    base: ClassVar[type[Function]] = FilterFunction
+    method: ClassVar[str] = "filter"
+
+    def build(self, subtask: int, parallelism: int) -> Logic:
+        """See `Operator.build`."""
+        bound = self.bind(subtask, parallelism)
+        return _PooledFilter(self, bound) if self.runs_in_pool else _InlineFilter(self, bound)
+
+
+class _InlineFilter(EachLogic):
+    def until_error(self, batch: Batch[Any]) -> tuple[Batch[Any] | None, int, Exception | None]:
+        if batch.keys is None and batch.timestamps is None and batch.calls is None:
+            return self._values_only(batch.values)
+        mask: list[Any] = []
+        error: Exception | None = None
+        try:
+            mask.extend(map(bool, map(self.call, batch.values)))
+        except Exception as raised:
+            error = raised
+        done = len(mask)
+        if error is None and done < len(batch):
+            error = RuntimeError("the function raised StopIteration")
+        return batch.slice(0, done).select(mask) if any(mask) else None, done, error
+
+    def _values_only(self, values: list[Any]) -> tuple[Batch[Any] | None, int, Exception | None]:
+        kept: list[Any] = []
+        left = iter(values)
+        error: Exception | None = None
+        done = len(values)
+        try:
+            kept.extend(filter(self.call, left))
+        except Exception as raised:
+            error = raised
+        behind = length_hint(left)  # exact for a list: the records that the filter has not taken
+        if error is not None:
+            done -= behind + 1
+        elif behind:
+            done -= behind + 1
+            error = RuntimeError("the function raised StopIteration")
+        return Batch(kept) if kept else None, done, error
+
+
+class _PooledFilter(PoolLogic):
+    async def run(self, slot: Slot) -> None:
+        self.put(slot, [slot.value] if await self.call(slot.value) else [])
+
+
+@dataclass(frozen=True)
+class Inspect(EachRecord[In, In]):
+    """Show each record to the function and pass it on as it is."""
+
+    kind: ClassVar[str] = "inspect"
+    base: ClassVar[type[Function]] = SinkFunction
+    method: ClassVar[str] = "sink"
+    default_concurrency: ClassVar[int] = 1
+
+    def build(self, subtask: int, parallelism: int) -> Logic:
+        """See `Operator.build`."""
+        bound = self.bind(subtask, parallelism)
+        return _PooledInspect(self, bound) if self.runs_in_pool else _InlineInspect(self, bound)
+
+
+class _InlineInspect(EachLogic):
+    def until_error(self, batch: Batch[Any]) -> tuple[Batch[Any] | None, int, Exception | None]:
+        done, error = call_for_each(self.call, batch.values)
+        if error is None:
+            return batch, done, None
+        return batch.slice(0, done) if done else None, done, error
+
+
+class _PooledInspect(PoolLogic):
+    async def run(self, slot: Slot) -> None:
+        await self.call(slot.value)
+        self.put(slot, [slot.value])
+
+
+def call_for_each(call: Any, values: list[Any]) -> tuple[int, Exception | None]:
+    """Call for the effect alone; return how many calls went well, and the error of the next one, if any."""
+    done = 0
+    try:
+        for value in values:
+            call(value)
+            done += 1
+    except Exception as error:
+        return done, error
+    return done, None
+
+
+def refuse_awaitable(result: Any, operator: str) -> None:
+    """Tell who wrote a plain function (a lambda, mostly) that calls an async one without awaiting it.
+
+    Raises:
+        InvalidOperator: `result` is awaitable.
+    """
+    if inspect.isawaitable(result):
+        if inspect.iscoroutine(result):
+            result.close()
+        raise InvalidOperator(
+            f"{operator}: the function returned something to await ({type(result).__name__}), but is not async itself; "
+            f"write `async def` and `await` what it calls"
+        )

@@ -1,0 +1,61 @@
+"""Functions that are called inline and have no life cycle: the step of a fold, the measure of a maximum."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sage.operators.callables import Shape, UserFunction, user_function
+from sage.operators.errors import InvalidOperator, shorten
+from sage.operators.functions import Function
+
+__all__ = ["map_until_error", "plain_function", "visible"]
+
+_ARGUMENTS = {0: "no arguments", 1: "one argument"}
+
+
+def plain_function(given: Any, *, owner: str, arity: int = 1) -> UserFunction:
+    """Check what the user gave where only a plain function will do.
+
+    Args:
+        given: any callable that is not async, no generator and no function class.
+        owner: how errors call the operator, with the parameter if there are several, e.g. ``sum: of``.
+        arity: with how many arguments it is called.
+
+    Raises:
+        InvalidOperator: it is something else; the message says what to write instead.
+    """
+    kind = given if isinstance(given, type) else type(given)
+    if not callable(given) or issubclass(kind, Function):
+        raise InvalidOperator(
+            f"{owner}: {shorten(given)} is a {kind.__name__}; "
+            f"write a plain function of {_ARGUMENTS.get(arity, f'{arity} arguments')}"
+        )
+    function = user_function(given, owner=owner, base=Function, method="", arity=arity)
+    if function.shape.is_async:
+        raise InvalidOperator(
+            f"{owner}: {function.label} is async and must be a plain function; "
+            f"await what it needs in a map(...) before it"
+        )
+    if function.shape is Shape.GENERATOR:
+        raise InvalidOperator(f"{owner}: {function.label} yields and must be a plain function; return one result")
+    return function
+
+
+def map_until_error(call: Callable[[Any], Any], values: list[Any]) -> tuple[list[Any], Exception | None]:
+    """Call for each value at C speed; return the results up to the first call that fails, and its error, if any."""
+    results: list[Any] = []
+    try:
+        results.extend(map(call, values))  # on an error, what came before it survives
+    except Exception as error:
+        return results, error
+    if len(results) < len(values):  # to `map` and `extend`, a StopIteration looks like the end
+        return results, RuntimeError("the function raised StopIteration")
+    return results, None
+
+
+def visible(error: Exception) -> Exception:
+    """The error as it can be raised in a generator, where a StopIteration would be taken for the end."""
+    if not isinstance(error, StopIteration):
+        return error
+    wrapped = RuntimeError("the function raised StopIteration")
+    wrapped.__cause__ = error
+    return wrapped

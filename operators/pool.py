@@ -1,0 +1,319 @@
+"""Calls that run beside each other: the pool behind async and blocking functions.
+
+Records wait in a backlog; workers, tasks of the pool, take them in order and call the function. Results go out in the order of
+the records (or of their ends, with ``ordered=False``), a batch at a time, when the logic's own task collects them::
+
+    process ──▶ backlog ──▶ workers (at most `concurrency`) ──▶ slots ──▶ collect
+                                                                 │
+                              ordered: the oldest first ◀────────┘
+
+Bounds: workers start nothing new while `batch_size` results wait to be collected. An ordered pool thus goes on working beside a
+slow record for a whole batch, not just for its concurrency. A generator whose results are not collected waits, too.
+
+A worker that never suspends (an async function that does not await) would hold the event loop: all workers of
+a pool together get one budget for each turn of the loop.
+"""
+
+import asyncio
+from abc import abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterator
+from time import perf_counter
+from typing import Any
+
+from sage.operators.builder import BatchBuilder
+from sage.operators.callables import BoundFunction
+from sage.operators.contract import Context, Emissions, Logic
+from sage.operators.each import EachRecord, final_failure
+from sage.operators.elements import Batch, Watermark
+from sage.operators.policies import Fail, Retry
+
+__all__ = ["PoolLogic", "Slot"]
+
+
+class Slot:
+    """One record in the pool, and what came of it."""
+
+    __slots__ = ("attempts", "batch", "done", "error", "outputs", "parked", "row", "segment")
+
+    def __init__(self, batch: Batch[Any], row: int, segment: "_Segment") -> None:
+        self.batch = batch
+        self.row = row
+        self.segment = segment
+        #: Results not collected yet.
+        self.outputs: list[Any] = []
+        self.done = False
+        self.error: BaseException | None = None
+        self.attempts = 1
+        #: Set while its generator waits for results to be collected.
+        self.parked: asyncio.Future[None] | None = None
+
+    @property
+    def value(self) -> Any:
+        """The record."""
+        return self.batch.values[self.row]
+
+
+class _Segment:
+    """The records between two watermarks, of which `left` are not given out whole yet."""
+
+    __slots__ = ("left", "watermark")
+
+    def __init__(self) -> None:
+        self.left = 0
+        #: What goes out behind them, once it is known.
+        self.watermark: Watermark | None = None
+
+
+class PoolLogic(Logic):
+    """Runs an async function for each record, a bounded number at a time. Derived classes say how: `run`.
+
+    Args:
+        operator: the description.
+        bound: the function.
+        rows: how many records of the stream one result stands for at most: more than 1 where the pool works on whole lists.
+    """
+
+    def __init__(self, operator: EachRecord[Any, Any], bound: BoundFunction, rows: int = 1) -> None:
+        self.function = bound
+        self.call: Callable[..., Any] = bound.call
+        self.context: Context
+        self.policy = operator.on_error
+        #: Whether a failure may still leave results behind that were emitted before it.
+        self.streams = isinstance(operator.on_error, Fail)
+        self._timeout = operator.timeout
+        self._places = operator.places
+        self._ordered = operator.ordered
+        self._backlog: deque[Slot] = deque()
+        # In an ordered pool all slots, oldest first; else those with something to collect.
+        self._line: deque[Slot] = deque()
+        # Oldest first; the last one is open: it takes the records that come.
+        self._segments: deque[_Segment] = deque([_Segment()])
+        self._parked: list[Slot] = []
+        self._workers: set[asyncio.Task[None]] = set()
+        self._idle: deque[asyncio.Future[None]] = deque()
+        # How many results wait to be collected.
+        self._held = 0
+        self._limit = 1
+        self._rows = rows
+        # When the pool's share of this turn of the loop is used up; `None` before it does anything in the turn.
+        self._turn_ends: float | None = None
+
+    async def open(self, context: Any) -> None:
+        """Open the function.
+
+        Cancel safety: as `Logic.open`.
+        """
+        self.context = context
+        self._limit = max(context.batch_size // self._rows, 1)
+        await self.function.open(context)
+
+    @abstractmethod
+    async def run(self, slot: Slot) -> None:
+        """Call the function for one record and `put` the results."""
+
+    def failed(self, slot: Slot, error: BaseException) -> Emissions:
+        """What goes out for a record for which the function has failed for good.
+
+        Raises:
+            RecordFailed: the policy is to fail.
+        """
+        record = slot.batch.slice(slot.row, slot.row + 1)
+        yield final_failure(self.policy, record, error, slot.attempts, self.context)
+
+    # ---- called from the logic's own task
+
+    @property
+    def has_room(self) -> bool:
+        """Whether nearly all records taken have started: there is work for idle workers, and no more than a batch in hand."""
+        return len(self._backlog) < self._places and len(self._line) < self._limit + self._places
+
+    @property
+    def pending(self) -> bool:
+        """Whether a record is waiting, running or not collected yet."""
+        return len(self._segments) > 1 or bool(self._segments[0].left)
+
+    def process(self, batch: Batch[Any], port: int) -> Emissions:
+        """See `Logic.process`: takes the records in; results come by `collect`."""
+        segment = self._segments[-1]
+        segment.left += len(batch)
+        slots = [Slot(batch, row, segment) for row in range(len(batch))]
+        self._backlog.extend(slots)
+        if self._ordered:
+            self._line.extend(slots)
+        self._start_workers()
+        return ()
+
+    def keeps_watermark(self, watermark: Watermark) -> bool:
+        """A watermark goes out behind all records that came before it; nothing is drained for it."""
+        if not self.pending:
+            return False
+        self._segments[-1].watermark = watermark
+        self._segments.append(_Segment())
+        return True
+
+    def collect(self) -> Emissions:
+        """See `Logic.collect`."""
+        builder: BatchBuilder[Any] = BatchBuilder()
+        while self._line:
+            head = self._line[0]
+            if head.outputs:
+                if not builder.accepts(head.batch) or len(builder) >= self._limit:
+                    yield from builder.batches(self._limit)
+                self._held -= len(head.outputs)
+                builder.add(head.outputs, head.batch, head.row)
+                head.outputs = []
+            if not head.done and self._ordered:
+                break
+            self._line.popleft()
+            if not head.done:
+                continue
+            if head.error is not None:
+                yield from builder.batches(self._limit)
+                yield from self.failed(head, head.error)
+            head.segment.left -= 1
+            if not self._segments[0].left and len(self._segments) > 1:
+                yield from builder.batches(self._limit)
+                yield from self._due_watermarks()
+        yield from builder.batches(self._limit)
+        self._resume()
+
+    def _due_watermarks(self) -> Iterator[Watermark]:
+        while (watermark := self._segments[0].watermark) is not None and not self._segments[0].left:
+            self._segments.popleft()
+            yield watermark
+
+    async def close(self) -> None:
+        """Cancel what still runs, wait for it, close the function.
+
+        Cancel safety: as `Logic.close`.
+        """
+        for worker in self._workers:
+            worker.cancel()
+        try:
+            # Workers end by their cancellation only; what a function raises while it is cancelled has nobody to go to but this.
+            ends = await asyncio.gather(*self._workers, return_exceptions=True)
+            for error in ends:
+                if isinstance(error, Exception):
+                    self.context.logger.error("%s: failed while it was cancelled", self.context.name, exc_info=error)
+        finally:
+            await self.function.close()
+
+    # ---- called from workers
+
+    def put(self, slot: Slot, outputs: list[Any]) -> None:
+        """Add results of a record, and have them collected when it is their turn."""
+        if outputs:
+            self._held += len(outputs)
+            if slot.outputs:
+                slot.outputs.extend(outputs)
+            else:
+                slot.outputs = outputs
+                self._tell(slot)
+
+    async def room(self, slot: Slot) -> None:
+        """Wait while a generator has made enough for now. It also gives way to others when the pool's share of time is used up.
+
+        Cancel safety: nothing is lost when cancelled.
+        """
+        await self._give_way()
+        while self._crowded(slot):
+            slot.parked = asyncio.get_running_loop().create_future()
+            self._parked.append(slot)
+            await slot.parked
+
+    def _crowded(self, slot: Slot) -> bool:
+        made = len(slot.outputs)
+        if not made:
+            return False
+        if self._ordered and self._line[0] is slot:
+            return made >= self._limit
+        return self._held >= self._limit
+
+    def _tell(self, slot: Slot) -> None:
+        # An ordered pool gives out only what the oldest record has made; a later one is told of when it gets there.
+        if not self._ordered:
+            self._line.append(slot)
+        elif self._line[0] is not slot:
+            return
+        self.context.wake()
+
+    async def _work(self) -> None:
+        while True:
+            while not self._backlog or self._held >= self._limit:
+                await self._idleness()
+            await self._give_way()
+            if not self._backlog:
+                continue
+            slot = self._backlog.popleft()
+            if len(self._backlog) == self._places - 1:
+                self.context.wake()  # there is room again
+            await self._attempt(slot)
+            had_outputs = bool(slot.outputs)
+            slot.done = True
+            if self._ordered or not had_outputs:
+                self._tell(slot)
+
+    async def _attempt(self, slot: Slot) -> None:
+        while True:
+            try:
+                if self._timeout is None:
+                    await self.run(slot)
+                else:
+                    async with asyncio.timeout(self._timeout):
+                        await self.run(slot)
+                return
+            except asyncio.CancelledError as error:
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+                slot.error = error  # the function was cancelled from within: something that it awaited was
+                return
+            except Exception as error:
+                if not isinstance(self.policy, Retry) or slot.attempts >= self.policy.attempts:
+                    slot.error = error
+                    return
+            await asyncio.sleep(self.policy.pause(slot.attempts))
+            slot.attempts += 1
+
+    async def _idleness(self) -> None:
+        idle = asyncio.get_running_loop().create_future()
+        self._idle.append(idle)
+        await idle
+
+    async def _give_way(self) -> None:
+        while True:
+            ends = self._turn_ends
+            if ends is None:
+                self._turn_ends = perf_counter() + self.context.budget
+                asyncio.get_running_loop().call_soon(self._next_turn)
+                return
+            if perf_counter() < ends:
+                return
+            await asyncio.sleep(0)
+
+    def _next_turn(self) -> None:
+        self._turn_ends = None
+
+    def _start_workers(self) -> None:
+        wanted = len(self._backlog)
+        while wanted and self._idle:
+            idle = self._idle.popleft()
+            if not idle.done():
+                idle.set_result(None)
+                wanted -= 1
+        while wanted and len(self._workers) < self._places:
+            name = f"{self.context.name}[{self.context.subtask_index}] worker {len(self._workers)}"
+            self._workers.add(asyncio.get_running_loop().create_task(self._work(), name=name))
+            wanted -= 1
+
+    def _resume(self) -> None:
+        """Results were collected: wake generators that waited for it, and workers if there is a backlog."""
+        parked, self._parked = self._parked, []
+        for slot in parked:
+            if self._crowded(slot):
+                self._parked.append(slot)
+            elif slot.parked is not None and not slot.parked.done():
+                slot.parked.set_result(None)
+        if self._backlog and self._held < self._limit:
+            self._start_workers()

@@ -1,0 +1,41 @@
+"""Delivers each record to a function."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+
+from sage.operators.contract import Logic
+from sage.operators.each import EachLogic, EachRecord
+from sage.operators.elements import Batch
+from sage.operators.functions import Function, SinkFunction
+from sage.operators.map import call_for_each
+from sage.operators.pool import PoolLogic, Slot
+
+__all__ = ["Sink"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Sink(EachRecord[T, Any]):
+    """Call the function for each record. An async one is called for one record at a time unless `concurrency` says more."""
+
+    kind: ClassVar[str] = "sink"
+    base: ClassVar[type[Function]] = SinkFunction
+    method: ClassVar[str] = "sink"
+    default_concurrency: ClassVar[int] = 1
+
+    def build(self, subtask: int, parallelism: int) -> Logic:
+        """See `Operator.build`."""
+        bound = self.bind(subtask, parallelism)
+        return _PooledSink(self, bound) if self.runs_in_pool else _InlineSink(self, bound)
+
+
+class _InlineSink(EachLogic):
+    def until_error(self, batch: Batch[Any]) -> tuple[Batch[Any] | None, int, Exception | None]:
+        done, error = call_for_each(self.call, batch.values)
+        return None, done, error
+
+
+class _PooledSink(PoolLogic):
+    async def run(self, slot: Slot) -> None:
+        await self.call(slot.value)

@@ -1,0 +1,58 @@
+"""The settings of an environment, checked."""
+
+import os
+from dataclasses import dataclass
+
+from sage.errors import GraphError, NotAvailable
+
+__all__ = ["Config"]
+
+_ENGINES = ("local", "processes", "ray", "auto")
+_TRANSPORTS = ("memory", "shm", "zmq", "ray")
+
+
+@dataclass(frozen=True)
+class Config:
+    """How a program runs.
+
+    Args:
+        engine: what runs it: ``"local"`` (tasks of one event loop), or ``"auto"`` for the best there is; the
+            environment variable ``SAGE_ENGINE`` sets the default.
+        transport: what its channels are made of: ``"memory"``.
+        batch_size: how many records a batch holds at most, at least 1. Nobody waits to fill one.
+        channel_capacity: how many records a channel holds, at least 1. It is the bound on what lies between two operators.
+        budget: seconds that an operator works before it gives way to others.
+    """
+
+    engine: str = ""
+    transport: str = "memory"
+    batch_size: int = 1024
+    channel_capacity: int = 1024
+    budget: float = 0.001
+
+    def __post_init__(self) -> None:
+        if not self.engine:
+            object.__setattr__(self, "engine", os.environ.get("SAGE_ENGINE") or "local")
+        _one_of("engine", self.engine, _ENGINES, there=("local", "auto"))
+        _one_of("transport", self.transport, _TRANSPORTS, there=("memory",))
+        _at_least_one("batch_size", self.batch_size)
+        _at_least_one("channel_capacity", self.channel_capacity)
+        if self.budget <= 0:
+            raise GraphError(f"budget={self.budget!r}: write the seconds an operator may work before it gives way, above 0")
+
+    @property
+    def records_per_batch(self) -> int:
+        """The batch size in force: a batch larger than a channel would overshoot the bound that the user asked for."""
+        return min(self.batch_size, self.channel_capacity)
+
+
+def _at_least_one(name: str, value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise GraphError(f"{name}={value!r}: write a number of records, 1 or more")
+
+
+def _one_of(name: str, value: str, known: tuple[str, ...], there: tuple[str, ...]) -> None:
+    if value not in known:
+        raise GraphError(f"{name}={value!r} is not known; write one of {', '.join(map(repr, known))}")
+    if value not in there:
+        raise NotAvailable(f"{name}={value!r} is not in this version; write {' or '.join(map(repr, there))}")

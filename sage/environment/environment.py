@@ -1,0 +1,171 @@
+"""Where a program is built, and from which it is run."""
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from typing import Any, TypeVar
+
+from sage.config import Config
+from sage.errors import GraphError
+from sage.graph import Graph, GraphView
+from sage.jobs import Job, JobResult
+from sage.kernel import Engine
+from sage.operators.functions import SourceFunction
+from sage.operators.iterables import FromFunction, FromIterable
+from sage.operators.source import Source
+from sage.runtime import LocalEngine
+from sage.stream.base import Origin, described
+from sage.stream.feedback import FeedbackLoop
+from sage.stream.stream import Stream
+
+__all__ = ["Environment", "LocalEnvironment"]
+
+T = TypeVar("T")
+
+
+class Environment:
+    """A program: sources, operators and sinks, and how to run them.
+
+    ::
+
+        env = sage.Environment("hello")
+        env.from_iterable(range(10)).map(lambda x: x + 1).sink(print)
+        sage.run(env)
+
+    Args:
+        name: what jobs, log lines and errors call it.
+        engine: what runs it: ``"local"``, or ``"auto"`` for the best there is. The environment variable ``SAGE_ENGINE`` sets the default.
+        transport: what its channels are made of: ``"memory"``.
+        batch_size: how many records are handed on at once, at most. Nobody ever waits to fill a batch.
+        channel_capacity: how many records may lie between two operators. When they are there, the sender waits, and so does
+            all that is upstream of it, up to the source.
+        budget: seconds that an operator may work before it lets others run.
+
+    Raises:
+        GraphError: a value cannot be.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        engine: str | Engine[Graph] | None = None,
+        transport: str = "memory",
+        batch_size: int = 1024,
+        channel_capacity: int = 1024,
+        budget: float = 0.001,
+    ) -> None:
+        if not isinstance(name, str) or not name.strip():
+            raise GraphError(f"Environment({name!r}): write a name for the program, a text that is not empty")
+        self.name = name
+        self.config = Config(
+            engine=engine if isinstance(engine, str) else "",
+            transport=transport,
+            batch_size=batch_size,
+            channel_capacity=channel_capacity,
+            budget=budget,
+        )
+        self._engine: Engine[Graph] = LocalEngine(self.config) if engine is None or isinstance(engine, str) else engine
+        #: What streams add to. To look at it, use `graph`.
+        self.logical_graph = Graph()
+
+    # ---- where records come from
+
+    def from_iterable(
+        self,
+        iterable: Iterable[T] | AsyncIterable[T] | Callable[[], Iterable[T] | AsyncIterable[T]],
+        *,
+        name: str | None = None,
+    ) -> Stream[T]:
+        """The values of a plain or async iterable.
+
+        Args:
+            iterable: a container, a generator, an async generator, or a function without arguments that makes one; of a container
+                or a function the program can be run again.
+            name: what the source is called.
+
+        Raises:
+            GraphError: it cannot be iterated, or it is an iterator that is a source of this program already.
+        """
+        self._refuse_second_use(iterable)
+        return self._source(described(FromIterable, iterable), name)
+
+    def from_source(self, source: Source[T] | SourceFunction[T] | type[SourceFunction[T]], *, name: str | None = None) -> Stream[T]:
+        """The records of a source: one of `sage.sources`, or a `SourceFunction`.
+
+        Raises:
+            GraphError: it is neither.
+        """
+        if not isinstance(source, Source):
+            source = described(FromFunction, source)
+        return self._source(source, name)
+
+    def feedback(self, *, name: str | None = None) -> FeedbackLoop[Any]:
+        """A loop: a stream whose records come from further down. See `FeedbackLoop`."""
+        return FeedbackLoop(self, self.logical_graph, name)
+
+    # ---- running
+
+    def graph(self) -> GraphView:
+        """The program to look at: ``env.graph().text()`` or ``.mermaid()``."""
+        return GraphView(self.logical_graph)
+
+    async def run(self) -> JobResult:
+        """Run the program to its end.
+
+        Cancel safety: cancelling it cancels the job and waits until it is closed.
+
+        Raises:
+            GraphError: the program cannot run.
+            JobFailed: an operator failed.
+        """
+        async with self.start() as job:
+            return await job.wait()
+
+    def start(self) -> Job:
+        """A job bound to a block: ``async with env.start() as job``. Leaving the block cancels what still runs.
+
+        Raises:
+            GraphError: the program cannot run.
+        """
+        return Job(self.name, self._engine.prepare(self.name, self.logical_graph))
+
+    def submit(self) -> Job:
+        """Start in the background, on the running event loop, and return the job; wait for it or cancel it.
+
+        Raises:
+            GraphError: the program cannot run, or there is no running event loop.
+        """
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            raise GraphError("env.submit() needs a running event loop; outside of one write sage.run(env)") from None
+        return self.start().begin()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r}: {len(self.logical_graph.nodes)} operators>"
+
+    def _source(self, source: Source[T], name: str | None) -> Stream[T]:
+        node = self.logical_graph.add(source, name=name, label=source.label, parallelism=1)
+        return Stream(self, (Origin(node),))
+
+    def _refuse_second_use(self, iterable: object) -> None:
+        if not isinstance(iterable, Iterator | AsyncIterator):
+            return
+        for node in self.logical_graph.nodes:
+            if isinstance(node.operator, FromIterable) and node.operator.iterable is iterable:
+                raise GraphError(
+                    f"from_iterable: this {type(iterable).__name__} is the source {node.name!r} already, and can be read only once; "
+                    f"use that stream twice, or give the function that makes the iterator"
+                )
+
+
+class LocalEnvironment(Environment):
+    """An `Environment` whose engine is ``"local"``: tasks of one event loop.
+
+    Args:
+        name: as in `Environment`.
+        options: as in `Environment`.
+    """
+
+    def __init__(self, name: str, **options: Any) -> None:
+        super().__init__(name, engine="local", **options)

@@ -1,0 +1,112 @@
+"""Every error of sage, drawn.
+
+::
+
+    SageError
+    ├── GraphError              a program was written that cannot run; refused where it is written
+    ├── JobError                something about one job
+    │   ├── JobFailed           it failed; `__cause__` is what was raised inside
+    │   ├── JobCancelled        it was cancelled, so there is no result
+    │   └── JobNotRunning       it is not running (any more), so it cannot do what was asked
+    └── NotAvailable            a part of sage that this installation, or this version, does not have
+
+    OperatorError               `sage.operators` by itself, see its `errors`
+    └── RecordFailed …          inside a job it becomes the cause of a `JobFailed`
+
+    TransportError              `sage.transports` by itself, see its `errors`
+    └── ChannelError …
+"""
+
+from typing import Any
+
+from sage.operators.errors import InvalidOperator, NotReplayable, OperatorError, RecordFailed, shorten
+from sage.transports.errors import (
+    BrokenChannel,
+    ChannelError,
+    ClosedChannel,
+    EndOfChannel,
+    InvalidChannel,
+    ReceiverClosed,
+    TransportError,
+    WouldBlock,
+)
+
+__all__ = [
+    "BrokenChannel",
+    "ChannelError",
+    "ClosedChannel",
+    "EndOfChannel",
+    "GraphError",
+    "InvalidChannel",
+    "InvalidOperator",
+    "JobCancelled",
+    "JobError",
+    "JobFailed",
+    "JobNotRunning",
+    "NotAvailable",
+    "NotReplayable",
+    "OperatorError",
+    "ReceiverClosed",
+    "RecordFailed",
+    "SageError",
+    "TransportError",
+    "WouldBlock",
+]
+
+
+class SageError(Exception):
+    """Root of all errors that programs built with sage see."""
+
+
+class GraphError(SageError, ValueError):
+    """A program was written that cannot run. The message says what to write instead."""
+
+
+class NotAvailable(SageError):
+    """A part of sage that is not there: not installed (the message says what to install), or not in this version."""
+
+
+class JobError(SageError):
+    """Something about one job.
+
+    Attributes:
+        job: its name.
+    """
+
+    def __init__(self, message: str, *, job: str) -> None:
+        super().__init__(f"job {job!r}: {message}")
+        self.job = job
+
+
+class JobCancelled(JobError):
+    """The job was cancelled before it had finished."""
+
+
+class JobNotRunning(JobError):
+    """The job is not running, so it cannot do what was asked."""
+
+
+class JobFailed(JobError):
+    """The job failed. `__cause__` is what was raised inside, by the user's function if it was one.
+
+    Attributes:
+        operator: the operator that failed.
+        subtask: which of its subtasks, from 0.
+        record: the record on which it failed; `None` when it failed outside of any record.
+    """
+
+    def __init__(self, *, job: str, operator: str, subtask: int, parallelism: int, error: BaseException) -> None:
+        place = f"operator {operator!r}" + (f" (subtask {subtask} of {parallelism})" if parallelism > 1 else "")
+        if isinstance(error, RecordFailed):
+            cause, self.record = error.cause, error.value
+            super().__init__(f"{place} failed on record {shorten(error.value)}: {_told(cause)}", job=job)
+        else:
+            cause, self.record = error, None
+            super().__init__(f"{place} failed: {_told(error)}", job=job)
+        self.operator = operator
+        self.subtask = subtask
+        self.__cause__ = cause
+
+
+def _told(error: Any) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -1,0 +1,47 @@
+"""What a graph must fulfil before it runs. Everything about a single operator was checked when it was written."""
+
+from sage.errors import GraphError
+from sage.graph.feedback import FeedbackHead, loops
+from sage.graph.logical import Edge, Graph, Node
+from sage.graph.partitioning import Forward
+
+__all__ = ["validate"]
+
+
+def validate(graph: Graph, program: str) -> None:
+    """Refuse a graph that cannot run.
+
+    Raises:
+        GraphError: names the program, the operator, and what to write instead.
+    """
+    if not graph.nodes:
+        raise GraphError(f"program {program!r} has nothing to run; write env.from_iterable([...]).map(...).sink(print), for example")
+    has_readers = {edge.sender for edge in graph.edges}
+    if all(node.number in has_readers or node.is_source for node in graph.nodes):
+        named = ", ".join(repr(node.name) for node in graph.nodes)
+        raise GraphError(f"program {program!r} delivers nothing anywhere; end one of its streams ({named}) with .sink(...) or .collect()")
+    for node in graph.nodes:
+        _check_feedback(graph, node)
+    on_loop = loops(graph)
+    for node in graph.nodes:
+        if node.number in on_loop and getattr(node.operator, "emits_at_end", False):
+            raise GraphError(
+                f"operator {node.name!r} lies inside a feedback loop and would give results only at the end of its input, "
+                f"but a loop ends only when nothing is left inside; write emit='each', or move it out of the loop"
+            )
+    for edge in graph.edges:
+        _check_edge(graph, edge)
+
+
+def _check_feedback(graph: Graph, node: Node) -> None:
+    if isinstance(node.operator, FeedbackHead) and not graph.inputs(node):
+        raise GraphError(f"the feedback loop {node.name!r} was never closed; write loop.close(stream)")
+
+
+def _check_edge(graph: Graph, edge: Edge) -> None:
+    sender, receiver = graph.nodes[edge.sender], graph.nodes[edge.receiver]
+    if isinstance(edge.partitioning, Forward) and sender.parallelism != receiver.parallelism:
+        raise GraphError(
+            f"forward() from {sender.name!r} (parallelism {sender.parallelism}) to {receiver.name!r} (parallelism {receiver.parallelism}) "
+            f"needs equal parallelism; write rebalance() or rescale()"
+        )

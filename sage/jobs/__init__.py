@@ -1,0 +1,6 @@
+"""Jobs: programs that were submitted."""
+
+from sage.jobs.job import Job
+from sage.jobs.result import JobResult
+
+__all__ = ["Job", "JobResult"]

@@ -1,0 +1,126 @@
+"""A submitted program, running or ended."""
+
+import asyncio
+import uuid
+from collections.abc import Callable, Mapping
+from time import perf_counter
+from types import TracebackType
+from typing import Self
+
+from sage.errors import JobCancelled, JobFailed, JobNotRunning
+from sage.jobs.result import JobResult
+from sage.kernel import Execution, ExecutionStatus, OperatorStatistics
+
+__all__ = ["Job"]
+
+
+class Job:
+    """A handle on one run of a program. `Environment.start` and `Environment.submit` make it.
+
+    As a context manager it bounds the run to a block: leaving the block cancels what still runs, and waits until it is closed.
+
+    Args:
+        name: the program's name.
+        execution: the run, not started yet.
+    """
+
+    def __init__(self, name: str, execution: Execution) -> None:
+        #: Unique, also among runs of the same program.
+        self.id = uuid.uuid4().hex[:12]
+        self.name = name
+        self._execution = execution
+        self._task: asyncio.Task[None] | None = None
+        self._started = perf_counter()
+        self._ended: float | None = None
+        # Whether somebody was told of a failure.
+        self._told = False
+
+    def begin(self) -> Self:
+        """Start running, in a task of the running event loop."""
+        self._task = asyncio.get_running_loop().create_task(self._run(), name=f"job {self.name}")
+        return self
+
+    @property
+    def status(self) -> ExecutionStatus:
+        """Where the job stands; compares equal to its name: ``job.status == "running"``."""
+        return self._execution.status
+
+    @property
+    def duration(self) -> float:
+        """Seconds since the start, or from start to end."""
+        return (self._ended or perf_counter()) - self._started
+
+    def statistics(self) -> Mapping[str, OperatorStatistics]:
+        """What each operator has done so far, by name."""
+        return self._execution.statistics()
+
+    async def wait(self) -> JobResult:
+        """Wait until the job has ended.
+
+        Cancel safety: cancelling the wait leaves the job running.
+
+        Raises:
+            JobFailed: an operator failed.
+            JobCancelled: the job was cancelled.
+        """
+        task = self._running_task()
+        await asyncio.wait([task])
+        self._told = True
+        if task.cancelled():
+            raise JobCancelled("it was cancelled before it had finished", job=self.name)
+        task.result()
+        return JobResult(self.name, self.id, self.status, self.duration, self.statistics())
+
+    async def drain(self) -> JobResult:
+        """Have the sources end, wait until everything inside is finished, and return the result.
+
+        Cancel safety: cancelling the wait leaves the job draining.
+
+        Raises:
+            JobFailed, JobCancelled: as in `wait`.
+        """
+        self._execution.drain()
+        return await self.wait()
+
+    async def cancel(self) -> None:
+        """Stop without finishing; return when everything is closed. Harmless when the job has ended.
+
+        Cancel safety: the job is cancelled all the same.
+        """
+        task = self._running_task()
+        self._told = True
+        if not task.done():
+            task.cancel()
+            await asyncio.wait([task])
+
+    def on_end(self, callback: Callable[[], None]) -> None:
+        """Have `callback` called when the job has ended, one way or another."""
+        self._running_task().add_done_callback(lambda _: callback())
+
+    async def __aenter__(self) -> Self:
+        return self if self._task is not None else self.begin()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        told = self._told
+        await self.cancel()
+        failure = self._failure()
+        if failure is not None and not told and error is None:
+            raise failure
+
+    async def _run(self) -> None:
+        try:
+            await self._execution.run()
+        finally:
+            self._ended = perf_counter()
+
+    def _failure(self) -> JobFailed | None:
+        task = self._running_task()
+        error = None if task.cancelled() else task.exception()
+        return error if isinstance(error, JobFailed) else None
+
+    def _running_task(self) -> "asyncio.Task[None]":
+        if self._task is None:
+            raise JobNotRunning("it was not started; write async with env.start() as job: ...", job=self.name)
+        return self._task

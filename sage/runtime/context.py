@@ -1,0 +1,117 @@
+"""The context that the local runtime lends to an operator and to the user's functions."""
+
+import asyncio
+import logging
+from contextvars import ContextVar
+from typing import Any
+
+from sage.clock import Clock, Timer
+from sage.errors import NotAvailable
+from sage.kernel import ServiceManager, StateManager
+from sage.runtime.mailbox import Mailbox, MailKind
+
+__all__ = ["TaskContext", "current_context"]
+
+_current: ContextVar["TaskContext"] = ContextVar("sage.context")
+
+
+def current_context() -> "TaskContext":
+    """The context of the operator whose function is running.
+
+    Raises:
+        LookupError: no function of a sage operator is running here.
+    """
+    try:
+        return _current.get()
+    except LookupError:
+        raise LookupError("sage.context() is there only inside a function that a sage operator calls") from None
+
+
+class TaskContext:
+    """Implements `RuntimeContext` for functions and `Context` for logics.
+
+    Args:
+        job: the job's name.
+        name: the operator's name.
+        subtask_index: which of the parallel instances, from 0.
+        parallelism: of how many.
+        batch_size: how many records a batch holds at most.
+        budget: seconds to work without giving way.
+        clock: processing time.
+        mailbox: the task's.
+    """
+
+    def __init__(
+        self,
+        *,
+        job: str,
+        name: str,
+        subtask_index: int,
+        parallelism: int,
+        batch_size: int,
+        budget: float,
+        clock: Clock,
+        mailbox: Mailbox,
+    ) -> None:
+        self.job = job
+        self.name = name
+        self.subtask_index = subtask_index
+        self.parallelism = parallelism
+        self.batch_size = batch_size
+        self.budget = budget
+        self.logger = logging.getLogger(f"sage.job.{job}.{name}")
+        self.should_stop = False
+        self._clock = clock
+        self._mailbox = mailbox
+        self._timers: set[Timer] = set()
+
+    def enter(self) -> None:
+        """Make this the context of the running asyncio task and of the tasks that it starts."""
+        _current.set(self)
+
+    def now(self) -> float:
+        """See `RuntimeContext.now`."""
+        return self._clock.now()
+
+    def wake(self) -> None:
+        """See `Context.wake`."""
+        self._mailbox.request_collect()
+
+    def set_timer(self, at: float, tag: Any = None) -> Timer:
+        """See `Context.set_timer`."""
+        timer: Timer
+
+        def due() -> None:
+            self._timers.discard(timer)
+            self._mailbox.post(MailKind.TIMER, tag)
+
+        timer = self._clock.call_at(at, due)
+        self._timers.add(timer)
+        return timer
+
+    def cancel_timers(self) -> None:
+        """Forget all timers; the operator is done."""
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
+
+    @property
+    def state(self) -> StateManager:
+        """See `RuntimeContext.state`."""
+        raise NotAvailable(f"operator {self.name!r}: this version keeps no state for operators; keep it in the function object")
+
+    @property
+    def services(self) -> ServiceManager:
+        """See `RuntimeContext.services`."""
+        raise NotAvailable(f"operator {self.name!r}: this version has no services; call the object that you would register")
+
+    async def call_service(self, service: str, method: str, *args: Any, **kwargs: Any) -> Any:
+        """See `RuntimeContext.call_service`.
+
+        Cancel safety: cancelling the call cancels it at the service.
+        """
+        return await self.services.call(service, method, *args, **kwargs)
+
+    def call_service_async(self, service: str, method: str, *args: Any, **kwargs: Any) -> "asyncio.Task[Any]":
+        """See `RuntimeContext.call_service_async`."""
+        return asyncio.get_running_loop().create_task(self.call_service(service, method, *args, **kwargs))

@@ -1,0 +1,80 @@
+"""The task at the head of a feedback loop."""
+
+from typing import Any
+
+from sage.graph.plan import Subtask
+from sage.operators.contract import Logic
+from sage.operators.elements import Batch
+from sage.runtime.context import TaskContext
+from sage.runtime.feedback import LoopWatch, Probe
+from sage.runtime.gate import Gate
+from sage.runtime.mailbox import Mail, Mailbox, MailKind
+from sage.runtime.router import Router
+from sage.runtime.task import OperatorTask
+
+__all__ = ["FeedbackTask"]
+
+
+class FeedbackTask(OperatorTask):
+    """Passes records back into the loop, and ends the loop when the watch says so.
+
+    Args:
+        watch: decides when the loop is empty.
+    """
+
+    def __init__(
+        self,
+        subtask: Subtask,
+        context: TaskContext,
+        mailbox: Mailbox,
+        router: Router,
+        gate: Gate,
+        logic: Logic,
+        watch: LoopWatch,
+    ) -> None:
+        super().__init__(subtask, context, mailbox, router, gate, logic)
+        self._watch = watch
+        # Whether a record has passed since the last probe went out.
+        self._moved = False
+        self._loop_ended = False
+
+    def send_probe(self, probe: Probe) -> None:
+        """See `LoopHead.send_probe`."""
+        self.mailbox.post(MailKind.PROBE, probe)
+
+    def end_loop(self) -> None:
+        """See `LoopHead.end_loop`."""
+        self.mailbox.post(MailKind.LOOP_ENDED)
+
+    async def work(self) -> None:
+        """See `Task.work`.
+
+        Cancel safety: `close` is called.
+        """
+        self._watch.join(self)
+        await super().work()
+        if not self._loop_ended:
+            self._watch.leave(self)
+
+    async def on_probe(self, probe: Probe) -> None:
+        """The probe is back.
+
+        Cancel safety: nothing is awaited.
+        """
+        self._watch.returned(self, self._moved)
+
+    async def on_mail(self, mail: Mail) -> None:
+        """See `OperatorTask.on_mail`.
+
+        Cancel safety: the task is done for.
+        """
+        if mail.kind is MailKind.PROBE:
+            self._moved = False
+            self.router.mark(mail.payload, loop=mail.payload.loop)
+        elif mail.kind is MailKind.LOOP_ENDED:
+            self._loop_ended = True
+            await self.router.end()  # the end goes around once, and then ends this task as any other
+
+    async def _process(self, batch: Batch[Any]) -> None:
+        self._moved = True
+        await super()._process(batch)

@@ -1,0 +1,197 @@
+"""Merges the input channels of a task.
+
+Batches come out in the order in which channels have something, one channel after the other, so none starves. Marks are merged:
+
+* watermarks: the lowest of all channels counts;
+* barriers: a channel that has delivered one is not read until all have, and backpressure does the rest;
+* probes of a feedback loop: forwarded once every channel has delivered one or has ended, but nothing is held up for them;
+* ends: one for each channel; when all have come, the task's input has ended.
+
+Small batches that have piled up are joined, so a task that is behind catches up in large ones.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sage.operators.elements import Barrier, Batch, EndOfStream, Watermark, concat
+from sage.runtime.feedback import Probe
+from sage.transports import ReceiveChannel
+
+__all__ = ["Gate", "GateElement", "Input"]
+
+GateElement = Batch[Any] | Watermark | Barrier | Probe | EndOfStream
+
+
+class Input:
+    """One input channel of a task.
+
+    Args:
+        channel: where elements come from.
+        port: at which of the operator's inputs.
+    """
+
+    __slots__ = ("_buffer", "aligned", "barrier", "channel", "ended", "port", "probe", "queued", "watermark")
+
+    def __init__(self, channel: ReceiveChannel[Any], port: int) -> None:
+        self.channel = channel
+        self.port = port
+        self.ended = False
+        #: The highest watermark so far, in microseconds; `None` before the first.
+        self.watermark: int | None = None
+        #: Delivered and not aligned yet.
+        self.barrier: Barrier | None = None
+        self.probe: Probe | None = None
+        #: Whether it stands in the gate's line of inputs that have something.
+        self.queued = False
+        # Drained from the channel, with their places still taken.
+        self._buffer: deque[Any] = deque()
+
+    def next(self, limit: int) -> Any:
+        """The next element, small batches joined up to `limit` records; `None` when nothing is there now."""
+        buffer = self._buffer
+        if not buffer:
+            buffer.extend(self.channel.drain())
+            if not buffer:
+                return None
+        element = buffer.popleft()
+        if type(element) is Batch:
+            if buffer and type(buffer[0]) is Batch:
+                element = self._joined(element, limit)
+            self.channel.release(len(element))
+        return element
+
+    def _joined(self, first: Batch[Any], limit: int) -> Batch[Any]:
+        parts, records, buffer = [first], len(first), self._buffer
+        while buffer and type(buffer[0]) is Batch:
+            following: Batch[Any] = buffer[0]
+            records += len(following)
+            if records > limit or not first.same_columns(following):
+                break
+            parts.append(buffer.popleft())
+        return concat(parts)
+
+
+class Gate:
+    """The inputs of one task as one.
+
+    Args:
+        inputs: its channels, at least one.
+        wake: called when something has arrived.
+        batch_size: how many records a joined batch may hold.
+
+    Attributes:
+        port: at which of the operator's inputs the last batch arrived.
+    """
+
+    def __init__(self, inputs: Sequence[Input], wake: Callable[[], None], batch_size: int) -> None:
+        self.inputs = inputs
+        self.port = 0
+        self._wake = wake
+        self._batch_size = batch_size
+        self._open = len(inputs)
+        # Inputs that may have something, in the order of arrival.
+        self._line: deque[Input] = deque()
+        # Marks that are merged and wait to be given out.
+        self._due: deque[GateElement] = deque()
+        self._watermark: int | None = None
+        for entry in inputs:
+            entry.channel.listen(self._listener(entry))
+
+    def next(self) -> GateElement | None:
+        """The next element for the operator; `None` when nothing is there now."""
+        while not self._due:
+            if not self._line:
+                return None
+            entry = self._line[0]
+            if entry.ended or entry.barrier is not None:
+                self._leave(entry)
+                continue
+            element = entry.next(self._batch_size)
+            if element is None:
+                self._leave(entry)
+            elif type(element) is Batch:
+                if len(self._line) > 1:
+                    self._line.rotate(-1)
+                self.port = entry.port
+                return element
+            else:
+                self._mark(entry, element)
+        return self._due.popleft()
+
+    @property
+    def ended(self) -> bool:
+        """Whether every input has ended and everything was given out."""
+        return not self._open and not self._due
+
+    async def aclose(self) -> None:
+        """Want nothing more from any channel.
+
+        Cancel safety: channels that were not reached stay open; the caller closes again.
+        """
+        for entry in self.inputs:
+            await entry.channel.aclose()
+
+    def _listener(self, entry: Input) -> Callable[[], None]:
+        line, wake = self._line, self._wake
+
+        def arrived() -> None:
+            if not entry.queued:
+                entry.queued = True
+                line.append(entry)
+                wake()
+
+        return arrived
+
+    def _leave(self, entry: Input) -> None:
+        """Take the first input out of the line: it has nothing, or nothing that may be read now."""
+        self._line.popleft()
+        entry.queued = False
+
+    def _mark(self, entry: Input, element: Any) -> None:
+        if isinstance(element, Watermark):
+            if entry.watermark is None or element.timestamp > entry.watermark:
+                entry.watermark = element.timestamp
+        elif isinstance(element, Barrier):
+            entry.barrier = element
+        elif isinstance(element, Probe):
+            entry.probe = element
+        else:
+            entry.ended = True
+            self._open -= 1
+        self._align()
+
+    def _align(self) -> None:
+        """Give out what has now arrived from all inputs."""
+        inputs = [entry for entry in self.inputs if not entry.ended]
+        self._align_watermark(inputs)
+        if inputs:
+            self._align_barrier(inputs)
+            self._align_probe(inputs)
+        else:
+            self._due.append(EndOfStream())
+
+    def _align_watermark(self, inputs: Sequence[Input]) -> None:
+        known = [entry.watermark for entry in inputs if entry.watermark is not None]
+        if inputs and len(known) == len(inputs):
+            lowest = min(known)
+            if self._watermark is None or lowest > self._watermark:
+                self._watermark = lowest
+                self._due.append(Watermark(lowest))
+
+    def _align_barrier(self, inputs: Sequence[Input]) -> None:
+        barriers = [entry.barrier for entry in inputs]
+        if barriers[0] is not None and None not in barriers:
+            self._due.append(barriers[0])
+            for entry in inputs:
+                entry.barrier = None
+                if not entry.queued:  # what waits behind the barrier may be read again
+                    entry.queued = True
+                    self._line.append(entry)
+
+    def _align_probe(self, inputs: Sequence[Input]) -> None:
+        probes = [entry.probe for entry in inputs]
+        if probes[0] is not None and None not in probes:
+            self._due.append(probes[0])
+            for entry in inputs:
+                entry.probe = None

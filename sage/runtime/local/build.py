@@ -1,0 +1,106 @@
+"""Makes the tasks of a plan and the channels that join them."""
+
+from collections import Counter, defaultdict
+from typing import Any
+
+from sage.clock import Clock, LoopClock
+from sage.config import Config
+from sage.graph import FeedbackHead, Link, Plan, Subtask
+from sage.operators.source import Source
+from sage.runtime.channels import Channels
+from sage.runtime.context import TaskContext
+from sage.runtime.feedback import LoopWatch
+from sage.runtime.feedback_task import FeedbackTask
+from sage.runtime.gate import Gate, Input
+from sage.runtime.mailbox import Mailbox
+from sage.runtime.router import Output, Router
+from sage.runtime.source_task import SourceTask
+from sage.runtime.task import OperatorTask, Task
+from sage.transports import SendChannel
+
+__all__ = ["build_tasks"]
+
+# A subtask: the number of its node, and its index.
+_Place = tuple[int, int]
+
+
+async def build_tasks(job: str, plan: Plan, config: Config) -> list[Task]:
+    """Make all tasks of a job, not yet running.
+
+    Cancel safety: nothing that needs closing has been opened by an operator yet.
+    """
+    wiring = _Wiring(Channels(config.transport), config.channel_capacity)
+    for link in plan.links:
+        await wiring.connect(link)
+    builder = _Builder(job, plan, config, wiring)
+    return [builder.task(subtask) for subtask in plan.subtasks]
+
+
+class _Wiring:
+    """The ends of all channels, by the subtask that holds them."""
+
+    def __init__(self, channels: Channels, capacity: int) -> None:
+        self.inputs: defaultdict[_Place, list[Input]] = defaultdict(list)
+        self.outputs: defaultdict[_Place, list[Output]] = defaultdict(list)
+        self._channels = channels
+        self._capacity = capacity
+
+    async def connect(self, link: Link) -> None:
+        """Open the channels of one edge.
+
+        Cancel safety: the channels are closed with the job that is not going to run.
+        """
+        edge = link.edge
+        for sender, receivers in enumerate(link.receivers):
+            senders = [await self._open(link, sender, receiver) for receiver in receivers]
+            self.outputs[edge.sender, sender].append(Output(senders, link.partitioning, edge.output, link.loop))
+
+    async def _open(self, link: Link, sender: int, receiver: int) -> SendChannel[Any]:
+        edge = link.edge
+        name = f"{edge.sender}[{sender}]→{edge.receiver}[{receiver}]"
+        descriptor = self._channels.channel(name, self._capacity if edge.bounded else None)
+        self.inputs[edge.receiver, receiver].append(Input(await descriptor.open_receiver(), edge.port))
+        return await descriptor.open_sender()
+
+
+class _Builder:
+    """Makes tasks, one by one."""
+
+    def __init__(self, job: str, plan: Plan, config: Config, wiring: _Wiring) -> None:
+        self._job = job
+        self._plan = plan
+        self._config = config
+        self._wiring = wiring
+        self._clock: Clock = LoopClock()
+        heads = Counter(
+            plan.loops[subtask.node.number] for subtask in plan.subtasks if isinstance(subtask.node.operator, FeedbackHead)
+        )
+        self._watches = {loop: LoopWatch(loop, count) for loop, count in heads.items()}
+
+    def task(self, subtask: Subtask) -> Task:
+        """Make the task of one subtask."""
+        node = subtask.node
+        place = node.number, subtask.index
+        mailbox = Mailbox()
+        context = self._context(subtask, mailbox)
+        router = Router(subtask.name, self._wiring.outputs[place])
+        if isinstance(node.operator, Source):
+            return SourceTask(subtask, context, mailbox, router, node.operator.build())
+        gate = Gate(self._wiring.inputs[place], mailbox.wake, context.batch_size)
+        logic = node.operator.build(subtask.index, node.parallelism)
+        if isinstance(node.operator, FeedbackHead):
+            watch = self._watches[self._plan.loops[node.number]]
+            return FeedbackTask(subtask, context, mailbox, router, gate, logic, watch)
+        return OperatorTask(subtask, context, mailbox, router, gate, logic)
+
+    def _context(self, subtask: Subtask, mailbox: Mailbox) -> TaskContext:
+        return TaskContext(
+            job=self._job,
+            name=subtask.node.name,
+            subtask_index=subtask.index,
+            parallelism=subtask.node.parallelism,
+            batch_size=self._config.records_per_batch,
+            budget=self._config.budget,
+            clock=self._clock,
+            mailbox=mailbox,
+        )

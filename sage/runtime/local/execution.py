@@ -1,0 +1,119 @@
+"""One run of a graph in one event loop: its tasks in one task group."""
+
+import logging
+from collections.abc import Mapping
+
+import anyio
+
+from sage.config import Config
+from sage.errors import JobFailed
+from sage.graph import Graph, physical_plan
+from sage.kernel import ExecutionStatus, OperatorStatistics
+from sage.runtime.local.build import build_tasks
+from sage.runtime.rendezvous import Rendezvous
+from sage.runtime.source_task import SourceTask
+from sage.runtime.task import OperatorTask, Task
+
+__all__ = ["LocalExecution"]
+
+_logger = logging.getLogger("sage.runtime")
+
+
+class LocalExecution:
+    """Implements `Execution`.
+
+    Args:
+        name: the job's name.
+        graph: a valid graph.
+        config: the settings.
+    """
+
+    def __init__(self, name: str, graph: Graph, config: Config) -> None:
+        self._name = name
+        self._graph = graph
+        self._config = config
+        self._tasks: list[Task] = []
+        self._status = ExecutionStatus.RUNNING
+        self._failure: JobFailed | None = None
+
+    @property
+    def status(self) -> ExecutionStatus:
+        """See `Execution.status`."""
+        return self._status
+
+    async def run(self) -> None:
+        """See `Execution.run`.
+
+        Cancel safety: when cancelled, all tasks are cancelled and closed first.
+        """
+        try:
+            self._tasks = await build_tasks(self._name, physical_plan(self._graph), self._config)
+            if self._status is ExecutionStatus.DRAINING:
+                self._drain_sources()
+            await self._run_tasks()
+        except BaseException:
+            self._status = ExecutionStatus.CANCELLED
+            if self._failure is not None:
+                _logger.error("%s, while it was being cancelled", self._failure, exc_info=self._failure)
+            raise
+        if self._failure is not None:
+            self._status = ExecutionStatus.FAILED
+            raise self._failure
+        self._status = ExecutionStatus.FINISHED
+
+    def drain(self) -> None:
+        """See `Execution.drain`."""
+        if self._status is ExecutionStatus.RUNNING:
+            self._status = ExecutionStatus.DRAINING
+            self._drain_sources()
+
+    def statistics(self) -> Mapping[str, OperatorStatistics]:
+        """See `Execution.statistics`."""
+        of_node: dict[str, list[Task]] = {node.name: [] for node in self._graph.nodes}
+        for task in self._tasks:
+            of_node[task.subtask.node.name].append(task)
+        return {name: _summed(tasks) for name, tasks in of_node.items()}
+
+    def _drain_sources(self) -> None:
+        for task in self._tasks:
+            if isinstance(task, SourceTask):
+                task.drain()
+
+    async def _run_tasks(self) -> None:
+        opened = Rendezvous(len(self._tasks))
+        async with anyio.create_task_group() as group:
+            for task in self._tasks:
+                group.start_soon(self._watched, task, opened, group.cancel_scope, name=f"{self._name}: {task.subtask.name}")
+
+    async def _watched(self, task: Task, opened: Rendezvous, scope: anyio.CancelScope) -> None:
+        try:
+            await task.run(opened)
+        except Exception as error:
+            self._failed(task, error)
+            scope.cancel()
+
+    def _failed(self, task: Task, error: Exception) -> None:
+        """Keep the first failure; tell of those that follow from it or come while others close."""
+        if self._failure is None:
+            node = task.subtask.node
+            self._failure = JobFailed(
+                job=self._name, operator=node.name, subtask=task.subtask.index, parallelism=node.parallelism, error=error
+            )
+        else:
+            task.context.logger.error("%s failed while the job was failing already", task.subtask.name, exc_info=error)
+
+
+def _summed(tasks: list[Task]) -> OperatorStatistics:
+    meters = [task.meter for task in tasks]
+    inputs = [entry.channel.statistics() for task in tasks if isinstance(task, OperatorTask) for entry in task.gate.inputs]
+    return OperatorStatistics(
+        parallelism=len(tasks),
+        records_in=sum(meter.records_in for meter in meters),
+        records_out=sum(meter.records_out for meter in meters),
+        dropped=sum(task.router.dropped for task in tasks),
+        busy=sum(meter.busy for meter in meters),
+        idle=sum(meter.idle for meter in meters),
+        blocked=sum(meter.blocked for meter in meters),
+        queued=sum(channel.used for channel in inputs),
+        capacity=sum(channel.capacity or 0 for channel in inputs),
+    )

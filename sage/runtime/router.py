@@ -1,0 +1,158 @@
+"""Sends what an operator emits to the subtasks that read it.
+
+`offer` sends as far as there is room now, without waiting: the usual case, and the only one on the hot path. What did not fit is held
+and `flush` waits for it, so the operator feels the slowest of its readers.
+"""
+
+import logging
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sage.graph.partitioning import Partitioning
+from sage.operators.elements import Batch, EndOfStream
+from sage.operators.policies import DEAD_LETTERS
+from sage.runtime.partition import partitioner
+from sage.transports import ReceiverClosed, SendChannel
+
+__all__ = ["Output", "Router"]
+
+_logger = logging.getLogger("sage.runtime")
+
+
+class Output:
+    """One edge, as one sending subtask has it.
+
+    Args:
+        senders: its channels, one for each subtask that it may send to.
+        partitioning: how records are spread over them.
+        output: which side output of the operator feeds it; `None` for the main one.
+        loop: the feedback loop that the edge lies on, if it does.
+    """
+
+    def __init__(
+        self, senders: Sequence[SendChannel[Any]], partitioning: Partitioning, output: str | None, loop: int | None
+    ) -> None:
+        self.senders: list[SendChannel[Any] | None] = list(senders)
+        self.split = partitioner(partitioning, len(senders)).split
+        self.output = output
+        self.loop = loop
+
+    @property
+    def open_senders(self) -> list[SendChannel[Any]]:
+        """The channels whose receivers still want something."""
+        return [sender for sender in self.senders if sender is not None]
+
+
+class Router:
+    """All outputs of one subtask.
+
+    Args:
+        name: the operator's name, for log lines.
+        outputs: its edges.
+
+    Attributes:
+        dropped: records for side outputs that nobody reads.
+        all_closed: whether there were readers and all of them want nothing more.
+    """
+
+    def __init__(self, name: str, outputs: Sequence[Output]) -> None:
+        self.dropped = 0
+        self.all_closed = False
+        self._name = name
+        self._ended = False
+        self._outputs = outputs
+        self._by_name: dict[str | None, list[Output]] = {None: []}
+        for output in outputs:
+            self._by_name.setdefault(output.output, []).append(output)
+        # What did not fit, in order: the output, the index of its sender, the element.
+        self._stuck: list[tuple[Output, int, Batch[Any]]] = []
+
+    def offer(self, batch: Batch[Any], output: str | None = None) -> bool:
+        """See `MessageRouter.offer`. Call `flush` before the next one if it returns False.
+
+        Raises:
+            RecordFailed: a custom partitioning failed on a record.
+        """
+        edges = self._by_name.get(output)
+        if edges is None:
+            self._drop(batch, output)
+            return True
+        for edge in edges:
+            for index, part in edge.split(batch):
+                sender = edge.senders[index]
+                if sender is None:
+                    continue
+                try:
+                    if not sender.try_send(part, len(part)):
+                        self._stuck.append((edge, index, part))
+                except ReceiverClosed:
+                    self._closed(edge, index)
+        return not self._stuck
+
+    async def flush(self) -> None:
+        """See `MessageRouter.flush`.
+
+        Cancel safety: when cancelled, what was not sent is still held for the next `flush`.
+        """
+        while self._stuck:
+            edge, index, part = self._stuck[0]
+            sender = edge.senders[index]
+            if sender is not None:
+                try:
+                    await sender.send(part, len(part))
+                except ReceiverClosed:
+                    self._closed(edge, index)
+            del self._stuck[0]
+
+    def mark(self, element: Any, *, loop: int | None = None) -> None:
+        """Send a mark (watermark, barrier, probe) behind all that was emitted, on every channel.
+
+        Args:
+            element: the mark; it holds no record, so there is always room.
+            loop: only on the edges of this feedback loop.
+        """
+        assert not self._stuck, "a mark must not overtake what was emitted before it"
+        for edge in self._outputs:
+            if loop is None or edge.loop == loop:
+                self._mark(edge, element)
+
+    async def end(self) -> None:
+        """Send the end of stream everywhere, and close the channels; a second time is harmless.
+
+        Cancel safety: channels that were not reached are not ended; the job is being cancelled then.
+        """
+        if self._ended:
+            return
+        self._ended = True
+        self.mark(EndOfStream())
+        for edge in self._outputs:
+            for sender in edge.open_senders:
+                await sender.aclose()
+
+    def _mark(self, edge: Output, element: Any) -> None:
+        for index, sender in enumerate(edge.senders):
+            if sender is not None:
+                try:
+                    sender.try_send(element, 0)
+                except ReceiverClosed:
+                    self._closed(edge, index)
+
+    def _closed(self, edge: Output, index: int) -> None:
+        edge.senders[index] = None
+        self.all_closed = not any(output.open_senders for output in self._outputs)
+
+    def _drop(self, batch: Batch[Any], output: str | None) -> None:
+        if not self.dropped or output == DEAD_LETTERS:
+            _logger.warning(
+                "%s: nobody reads side output %r; dropped %s%s",
+                self._name,
+                output,
+                _some(batch.values),
+                "" if output == DEAD_LETTERS else " and will drop what follows without a word",
+            )
+        self.dropped += len(batch)
+
+
+def _some(values: Iterable[Any]) -> str:
+    shown = [repr(value)[:200] for value in values]
+    return ", ".join(shown[:3]) + (f" and {len(shown) - 3} more" if len(shown) > 3 else "")

@@ -1,0 +1,104 @@
+"""The task of a source: asks a reader for records while there is room downstream."""
+
+import asyncio
+from typing import Any
+
+import anyio
+
+from sage.graph.plan import Subtask
+from sage.operators.elements import Batch
+from sage.operators.source import Outlet, PullReader, PushReader, SourceLogic
+from sage.runtime.context import TaskContext
+from sage.runtime.mailbox import Mailbox, MailKind
+from sage.runtime.router import Router
+from sage.runtime.task import Task
+
+__all__ = ["SourceTask"]
+
+
+class SourceTask(Task):
+    """A task without inputs.
+
+    Args:
+        logic: where the records come from.
+    """
+
+    def __init__(
+        self, subtask: Subtask, context: TaskContext, mailbox: Mailbox, router: Router, logic: SourceLogic[Any]
+    ) -> None:
+        super().__init__(subtask, context, mailbox, router)
+        self._logic = logic
+        self._reader: PullReader[Any] | PushReader[Any]
+
+    async def open(self) -> None:
+        """See `Task.open`.
+
+        Cancel safety: `close` is called.
+        """
+        self._reader = await self._logic.open(self.context)
+
+    async def work(self) -> None:
+        """See `Task.work`.
+
+        Cancel safety: `close` is called.
+        """
+        if isinstance(self._reader, PullReader):
+            await self._pull(self._reader)
+        else:
+            await self._push(self._reader)
+
+    async def close(self) -> None:
+        """See `Task.close`.
+
+        Cancel safety: it is shielded.
+        """
+        await self._logic.close()
+
+    @property
+    def _done(self) -> bool:
+        return self.context.should_stop or self.router.all_closed
+
+    async def _pull(self, reader: PullReader[Any]) -> None:
+        limit = self.context.batch_size
+        while not self._done:
+            values = reader.read(limit)
+            if not values:
+                return
+            await self.emit((Batch(values),))
+
+    async def _push(self, reader: PushReader[Any]) -> None:
+        outlet: Outlet[Any] = Outlet(self.context.batch_size, self.context.budget, self.mailbox.wake)
+        name = f"{self.subtask.name} reader"
+        producer = asyncio.get_running_loop().create_task(reader.run(outlet), name=name)
+        producer.add_done_callback(lambda _: self.mailbox.wake())
+        try:
+            while not (producer.done() or self._done):
+                if outlet:
+                    await self._forward(outlet)
+                else:
+                    await self.wait()
+        finally:
+            await self._stop(producer)
+        if outlet:
+            await self._forward(outlet)
+        if not producer.cancelled():
+            producer.result()
+
+    async def _stop(self, producer: "asyncio.Task[None]") -> None:
+        """End the producer, by a drain or with the job, and wait until it has closed what it reads."""
+        if not producer.done():
+            producer.cancel()
+            with anyio.CancelScope(shield=True):
+                await asyncio.wait([producer])
+
+    async def _forward(self, outlet: Outlet[Any]) -> None:
+        batch, limit = Batch(outlet.take()), self.context.batch_size
+        if len(batch) <= limit:
+            await self.emit((batch,))
+        else:
+            await self.emit(batch.slice(start, start + limit) for start in range(0, len(batch), limit))
+
+    def drain(self) -> None:
+        """Read no more; what was read goes on its way."""
+        self.context.should_stop = True
+        self.mailbox.post(MailKind.DRAIN)

@@ -1,0 +1,268 @@
+"""A task: one subtask of an operator as an actor. It owns its logic, its inputs and its outputs.
+
+::
+
+                   ┌──────────── mailbox ◀── timers, finished calls, control
+                   ▼
+    gate ──▶  OperatorTask  ──▶ router
+                   │ calls, one thing at a time
+                   ▼
+                 logic
+
+Life: ``open ── (all tasks of the job are open) ── work ── end ── close``. After an error or a cancellation it goes straight to ``close``,
+which is shielded. The end of its input reaches a task behind all records, and goes on behind all that it emits.
+"""
+
+import asyncio
+from abc import ABC, abstractmethod
+from time import perf_counter
+from typing import Any
+
+import anyio
+
+from sage.graph.plan import Subtask
+from sage.operators.contract import Emissions, Logic, Tagged, Wait
+from sage.operators.elements import Barrier, Batch, EndOfStream, Watermark
+from sage.operators.pace import Pace
+from sage.runtime.context import TaskContext
+from sage.runtime.feedback import Probe
+from sage.runtime.gate import Gate
+from sage.runtime.mailbox import Mail, Mailbox, MailKind
+from sage.runtime.metrics import Meter
+from sage.runtime.rendezvous import Rendezvous
+from sage.runtime.router import Router
+
+__all__ = ["OperatorTask", "Task"]
+
+
+class Task(ABC):
+    """What tasks of sources and of operators share.
+
+    Args:
+        subtask: which one it is.
+        context: what it lends to its logic.
+        mailbox: how it is reached.
+        router: its outputs.
+    """
+
+    def __init__(self, subtask: Subtask, context: TaskContext, mailbox: Mailbox, router: Router) -> None:
+        self.subtask = subtask
+        self.context = context
+        self.mailbox = mailbox
+        self.router = router
+        self.meter = Meter()
+        self._budget = context.budget
+
+    async def run(self, opened: Rendezvous) -> None:
+        """Live from open to close.
+
+        Cancel safety: when cancelled, it is closed all the same.
+        """
+        self.context.enter()
+        try:
+            await self.open()
+            await opened.arrive()
+            self.meter.resumed = perf_counter()
+            await self.work()
+            if self.router.dropped:
+                self.context.logger.info("%s: %d records went to side outputs that nobody reads", self.context.name, self.router.dropped)
+            await self.router.end()
+        finally:
+            self.meter.pause()
+            self.context.cancel_timers()
+            with anyio.CancelScope(shield=True):
+                await self.close()
+
+    @abstractmethod
+    async def open(self) -> None:
+        """Get ready.
+
+        Cancel safety: `close` is called.
+        """
+
+    @abstractmethod
+    async def work(self) -> None:
+        """Do everything between open and the end of the outputs.
+
+        Cancel safety: `close` is called.
+        """
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Let go of everything.
+
+        Cancel safety: it is shielded.
+        """
+
+    async def emit(self, emissions: Emissions) -> None:
+        """Send emissions on, one at a time, waiting for room; give way to others when the budget is used up.
+
+        Cancel safety: the task is done for; emissions not sent are dropped.
+        """
+        meter, router = self.meter, self.router
+        for emission in emissions:
+            if type(emission) is Batch:
+                meter.records_out += len(emission)
+                sent = router.offer(emission)
+            elif type(emission) is Tagged:
+                meter.records_out += len(emission.batch)
+                sent = router.offer(emission.batch, emission.output)
+            elif type(emission) is Wait:
+                await self._sleep(emission.seconds)
+                continue
+            else:
+                router.mark(emission)
+                continue
+            if not sent:
+                paused = meter.pause()
+                await router.flush()
+                meter.was_blocked(paused)
+            elif perf_counter() - meter.resumed > self._budget:
+                await self.give_way()
+            if router.all_closed:
+                return
+
+    async def give_way(self) -> None:
+        """Let every other task that is ready run once.
+
+        Cancel safety: nothing is lost.
+        """
+        self.meter.pause()
+        await asyncio.sleep(0)
+        self.meter.resumed = perf_counter()
+
+    async def wait(self) -> None:
+        """Wait for mail or data.
+
+        Cancel safety: nothing is lost.
+        """
+        paused = self.meter.pause()
+        await self.mailbox.wait()
+        self.meter.was_idle(paused)
+
+    async def _sleep(self, seconds: float) -> None:
+        paused = self.meter.pause()
+        await asyncio.sleep(seconds)
+        self.meter.was_idle(paused)
+
+
+class OperatorTask(Task):
+    """A task with inputs.
+
+    Args:
+        gate: its inputs.
+        logic: what it does with them.
+    """
+
+    def __init__(
+        self, subtask: Subtask, context: TaskContext, mailbox: Mailbox, router: Router, gate: Gate, logic: Logic
+    ) -> None:
+        super().__init__(subtask, context, mailbox, router)
+        self.gate = gate
+        self.logic = logic
+        self._pace = Pace(context.budget, context.batch_size)
+
+    async def open(self) -> None:
+        """See `Task.open`.
+
+        Cancel safety: `close` is called.
+        """
+        await self.logic.open(self.context)
+
+    async def work(self) -> None:
+        """See `Task.work`.
+
+        Cancel safety: `close` is called.
+        """
+        gate, logic, mailbox = self.gate, self.logic, self.mailbox
+        while not (logic.finished or self.router.all_closed):
+            if mailbox.mail or mailbox.collect_due:
+                await self._read_mail()
+            element = gate.next() if logic.has_room else None
+            if element is None:
+                if not (mailbox.mail or mailbox.collect_due):
+                    await self.wait()
+            elif type(element) is Batch:
+                await self._process(element)
+            elif await self._handle(element):
+                return
+
+    async def close(self) -> None:
+        """See `Task.close`.
+
+        Cancel safety: it is shielded.
+        """
+        await self.gate.aclose()
+        await self.logic.close()
+
+    async def on_probe(self, probe: Probe) -> None:
+        """A probe has come on all inputs of the feedback loop: give out what is held back, and pass it on.
+
+        Cancel safety: the task is done for.
+        """
+        await self._settle()
+        self.router.mark(probe, loop=probe.loop)
+
+    async def on_mail(self, mail: Mail) -> None:
+        """Handle one piece of mail.
+
+        Cancel safety: the task is done for.
+        """
+        if mail.kind is MailKind.TIMER:
+            await self.emit(self.logic.on_timer(mail.payload))
+
+    async def _process(self, batch: Batch[Any]) -> None:
+        """Have the logic work on a batch, in pieces that keep within the budget."""
+        meter, pace, port = self.meter, self._pace, self.gate.port
+        records = len(batch)
+        meter.records_in += records
+        start = 0
+        while start < records:
+            size = min(pace.size, records - start)
+            part = batch if size == records else batch.slice(start, start + size)
+            before = meter.worked()
+            await self.emit(self.logic.process(part, port))
+            pace.took(size, meter.worked() - before)
+            start += size
+            if start < records:
+                if self.logic.finished or self.router.all_closed:
+                    return
+                if perf_counter() - meter.resumed > self._budget:
+                    await self.give_way()
+
+    async def _handle(self, element: Any) -> bool:
+        """Handle a mark; return whether the input has ended."""
+        if isinstance(element, EndOfStream):
+            await self._settle()
+            await self.emit(self.logic.end())
+            return True
+        if isinstance(element, Watermark):
+            await self.emit(self.logic.on_watermark(element))
+            if not self.logic.keeps_watermark(element):
+                self.router.mark(element)
+        elif isinstance(element, Probe):
+            await self.on_probe(element)
+        elif isinstance(element, Barrier):
+            self.router.mark(element)
+        return False
+
+    async def _settle(self) -> None:
+        """Give out all that is inside: what runs, and what is held back for company."""
+        await self._finish_pending()
+        await self.emit(self.logic.flush())
+        await self._finish_pending()
+
+    async def _finish_pending(self) -> None:
+        while True:
+            await self._read_mail()
+            if not self.logic.pending:
+                return
+            await self.wait()
+
+    async def _read_mail(self) -> None:
+        mailbox = self.mailbox
+        while mailbox.mail:
+            await self.on_mail(mailbox.mail.popleft())
+        if mailbox.collect_due:
+            mailbox.collect_due = False
+            await self.emit(self.logic.collect())

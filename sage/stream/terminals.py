@@ -1,0 +1,70 @@
+"""Where streams end: sinks, lists, iteration."""
+
+from typing import Any, TypeVar
+
+from sage.graph import GraphView
+from sage.operators.contract import Operator
+from sage.operators.functions import SinkFunction
+from sage.operators.list_sink import Collect
+from sage.operators.print_sink import Print
+from sage.operators.sink import Sink
+from sage.stream.base import BaseStream, described
+from sage.stream.collected import Collected
+from sage.stream.options import CallOptions, Unpack, split_options
+from sage.stream.records import Records
+
+__all__ = ["Terminals"]
+
+T = TypeVar("T")
+
+
+class Terminals(BaseStream[T]):
+    """The part of a stream that delivers."""
+
+    def sink(self, function: Any, **options: Unpack[CallOptions]) -> None:
+        """Deliver each record.
+
+        Args:
+            function: called for each record, plain or async (then one call at a time unless `concurrency` says more);
+                a `SinkFunction`; or one of `sage.sinks`.
+            options: see `CallOptions`.
+
+        Raises:
+            GraphError: it cannot be used that way.
+        """
+        placed, calling = split_options(options)
+        if isinstance(function, Operator):
+            self._append(function, **placed)
+        else:
+            self._append(described(Sink, function, **calling), **placed)
+
+    def print(self, prefix: str = "", *, name: str | None = None) -> None:
+        """Print each record, after `prefix`."""
+        self._append(described(Print, prefix), name=name)
+
+    def collect(self, *, name: str | None = None) -> Collected[T]:
+        """Collect the records in a list, whose `values` are there as the job runs."""
+        collected: Collected[T] = Collected()
+        self._append(Collect(collected.values), name=name)
+        return collected
+
+    async def to_list(self) -> list[T]:
+        """Run the program to its end and return the records.
+
+        Cancel safety: cancelling it cancels the job.
+
+        Raises:
+            JobFailed: an operator failed.
+        """
+        collected = self.collect()
+        await self._program.run()
+        return collected.values
+
+    def open(self) -> Records[T]:
+        """Run the program and iterate over the records as they come: ``async with stream.open() as records``.
+
+        Leaving the block cancels what still runs. A reader that is slow holds up the stream.
+        """
+        records: Records[T] = Records(self._program)
+        self._append(records.sink, name=None)
+        return records

@@ -1,0 +1,5 @@
+"""Assertions in the suite that the implementations share tell as much as those in test files."""
+
+import pytest
+
+pytest.register_assert_rewrite("tests.transports.contract")

@@ -1,0 +1,231 @@
+"""The contract of a channel: two ends, a descriptor, statistics.
+
+A channel is a bounded queue that lives in one place. Its capacity counts *records*, not items: an item (a batch, say)
+is sent with the number of records in it. Flow control is by `Credit`; order is kept per sender.
+
+::
+
+    descriptor ── open_receiver() ──▶ ReceiveChannel    hosts the queue, one for each channel
+        │                                  ▲
+        └──────── open_sender() ────▶ SendChannel       as many as there are senders
+
+How it ends, and how each side learns of it:
+
+* every sender closes: the receiver gets what is queued, then `EndOfChannel`;
+* the receiver closes: senders get `ReceiverClosed`, a normal end (the receiver has had enough);
+* a peer dies: `BrokenChannel`;
+* an end is used after its own holder closed it, or closed while it waits: `ClosedChannel`.
+
+`tests/transports/contract.py` is the one suite that every implementation passes.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Generic, NamedTuple, Self, TypeVar
+
+from sage.transports.errors import InvalidChannel
+
+__all__ = ["ChannelDescriptor", "ChannelStatistics", "ReceiveChannel", "SendChannel"]
+
+T = TypeVar("T")
+T_contra = TypeVar("T_contra", contravariant=True)
+T_co = TypeVar("T_co", covariant=True)
+
+
+class ChannelStatistics(NamedTuple):
+    """How a channel stands. All counts are records."""
+
+    #: sent into the channel since it was opened
+    sent: int
+    #: handed to the receiver since it was opened
+    received: int
+    #: places taken: queued, or handed over and not released yet
+    used: int
+    #: places there are; `None` for no bound
+    capacity: int | None
+    #: senders that wait for room
+    waiting: int
+
+
+class SendChannel(ABC, Generic[T_contra]):
+    """The end that sends. Use it as an async context manager, or call `aclose` when there is nothing more to send.
+
+    What one task sends arrives in that order. Tasks that share a sender have no order among them.
+    """
+
+    #: The channel's name, as errors tell it.
+    name: str
+
+    @abstractmethod
+    def try_send(self, item: T_contra, size: int = 1) -> bool:
+        """Send `item`, which holds `size` records, if there is room now; tell whether it was sent.
+
+        An item larger than the whole channel enters when the channel is empty. Size 0 is for marks that
+        travel in order but hold no record: they always enter.
+
+        Raises:
+            ValueError: `size` is negative.
+            ReceiverClosed: the receiver wants nothing more.
+            ClosedChannel: this end is closed.
+            BrokenChannel: the peer is gone.
+        """
+
+    @abstractmethod
+    async def send(self, item: T_contra, size: int = 1) -> None:
+        """Send `item`, waiting while there is no room; first come, first served.
+
+        Cancel safety: when cancelled, the item was not sent, and who waits behind is not held up.
+
+        Raises:
+            ReceiverClosed, ClosedChannel, BrokenChannel: as in `try_send`, also while waiting.
+        """
+
+    @abstractmethod
+    def statistics(self) -> ChannelStatistics:
+        """How the channel stands, as this end knows it."""
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """End this sender: the receiver gets all that was sent, then the end. Closing twice is harmless.
+
+        Cancel safety: when cancelled, the end is closed all the same, but its arrival was not waited for.
+        """
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+class ReceiveChannel(ABC, Generic[T_co]):
+    """The end that receives, and hosts the queue.
+
+    Who receives one by one uses `receive`. Who works on all that is there uses `drain`, keeps the places taken while it
+    works (so that what it holds counts against the capacity) and gives them back with `release`.
+    """
+
+    #: The channel's name, as errors tell it.
+    name: str
+
+    @abstractmethod
+    def drain(self) -> list[T_co]:
+        """Take all items that are there, oldest first; an empty list when there are none now.
+
+        Their places stay taken until `release`.
+
+        Raises:
+            EndOfChannel: all senders ended and everything was received.
+            ClosedChannel: this end is closed.
+            BrokenChannel: the peer is gone, and everything that arrived was received.
+        """
+
+    @abstractmethod
+    def release(self, size: int) -> None:
+        """Give back the places of `size` drained records: whoever waits to send may go on.
+
+        Raises:
+            ValueError: more places are given back than are taken.
+        """
+
+    @abstractmethod
+    def receive_nowait(self) -> T_co:
+        """Take the oldest item and release its places.
+
+        Raises:
+            WouldBlock: nothing is there now.
+            EndOfChannel, ClosedChannel, BrokenChannel: as in `drain`.
+        """
+
+    @abstractmethod
+    async def receive(self) -> T_co:
+        """Take the oldest item and release its places, waiting while there is none. One task at a time may wait.
+
+        Cancel safety: when cancelled, nothing was taken.
+
+        Raises:
+            EndOfChannel, ClosedChannel, BrokenChannel: as in `drain`, also while waiting.
+            RuntimeError: another task waits already.
+        """
+
+    @abstractmethod
+    def listen(self, callback: Callable[[], None]) -> None:
+        """Have `callback` called, on this loop, whenever `drain` may have something new to tell.
+
+        That is: when the first item arrives in an empty queue, at the end, and when the peer is gone. Called at once
+        when something is there already. It replaces the previous callback; it must be quick and must not raise.
+
+        Raises:
+            ClosedChannel: this end is closed.
+        """
+
+    @abstractmethod
+    def statistics(self) -> ChannelStatistics:
+        """How the channel stands."""
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """Want nothing more: drop what is queued and tell the senders. Closing twice is harmless.
+
+        Cancel safety: when cancelled, the end is closed all the same.
+        """
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+@dataclass(frozen=True)
+class ChannelDescriptor(ABC, Generic[T]):
+    """Names a channel: small, immutable, passed freely to whoever shall open one of its ends.
+
+    Attributes:
+        name: what errors and pictures call the channel.
+        capacity: how many records it holds, at least 1; `None` for no bound.
+
+    Raises:
+        InvalidChannel: the capacity is below 1.
+    """
+
+    name: str
+    capacity: int | None
+
+    def __post_init__(self) -> None:
+        if self.capacity is not None and self.capacity < 1:
+            raise InvalidChannel(
+                f"channel {self.name!r}: capacity is {self.capacity}; give at least 1 record, or None for no bound"
+            )
+
+    @property
+    @abstractmethod
+    def address(self) -> str:
+        """Where the queue lives, as a URL."""
+
+    @abstractmethod
+    async def open_receiver(self) -> ReceiveChannel[T]:
+        """Host the queue and return its receiving end; a channel has one.
+
+        Cancel safety: when cancelled, nothing stays open.
+
+        Raises:
+            ReceiverTaken: it is open already.
+            UnreachableChannel: the queue cannot live here.
+        """
+
+    @abstractmethod
+    async def open_sender(self) -> SendChannel[T]:
+        """Return a new sending end. The channel ends when none is open any more: open all before the first one closes.
+
+        Cancel safety: when cancelled, nothing stays open.
+
+        Raises:
+            UnreachableChannel: the queue cannot be reached from here.
+        """

@@ -1,0 +1,208 @@
+"""Channels inside one event loop: items pass by reference, nothing is copied.
+
+Both ends are thin views of one `MemoryQueue`. A descriptor finds the queue through a table of this process, which holds
+it weakly: the queue lives as long as one of its ends does.
+"""
+
+import asyncio
+import itertools
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NoReturn, TypeVar
+from weakref import WeakValueDictionary
+
+from sage.transports.channel import ChannelDescriptor, ChannelStatistics, ReceiveChannel, SendChannel
+from sage.transports.errors import ClosedChannel, EndOfChannel, UnreachableChannel, WouldBlock
+from sage.transports.memory_queue import MemoryQueue
+
+__all__ = ["MemoryDescriptor", "MemoryReceiver", "MemorySender"]
+
+T = TypeVar("T")
+
+
+class MemorySender(SendChannel[T]):
+    """The sending end of a channel inside one event loop."""
+
+    __slots__ = ("_closed", "_queue", "name")
+
+    def __init__(self, queue: MemoryQueue[T]) -> None:
+        queue.open_sender()
+        self.name = queue.name
+        self._queue = queue
+        self._closed = False
+
+    def try_send(self, item: T, size: int = 1) -> bool:
+        """See `SendChannel.try_send`."""
+        if self._closed:
+            self._refuse()
+        return self._queue.offer(item, size)
+
+    async def send(self, item: T, size: int = 1) -> None:
+        """See `SendChannel.send`.
+
+        Cancel safety: when cancelled, the item was not sent, and who waits behind is not held up.
+        """
+        if self.try_send(item, size):
+            return
+        queue = self._queue
+        waiter = queue.stand_in_line(self, size)
+        try:
+            await waiter.future
+            if self._closed:
+                self._refuse()
+            queue.check_wanted()
+        except BaseException:
+            queue.step_out(waiter, size)
+            raise
+        queue.append(item, size)
+
+    def statistics(self) -> ChannelStatistics:
+        """See `SendChannel.statistics`."""
+        return self._queue.statistics()
+
+    async def aclose(self) -> None:
+        """See `SendChannel.aclose`.
+
+        Cancel safety: nothing is awaited, so it cannot be cancelled half way.
+        """
+        if not self._closed:
+            self._closed = True
+            self._queue.close_sender(self)
+
+    def _refuse(self) -> NoReturn:
+        queue = self._queue
+        raise ClosedChannel("this sender is closed; open another one", channel=queue.name, address=queue.address)
+
+
+class MemoryReceiver(ReceiveChannel[T]):
+    """The receiving end of a channel inside one event loop."""
+
+    __slots__ = ("_closed", "_queue", "name")
+
+    def __init__(self, queue: MemoryQueue[T]) -> None:
+        queue.open_receiver()
+        self.name = queue.name
+        self._queue = queue
+        self._closed = False
+
+    def drain(self) -> list[T]:
+        """See `ReceiveChannel.drain`."""
+        if self._queue.empty:
+            self._check_more()
+            return []
+        return self._queue.take_all()
+
+    def release(self, size: int) -> None:
+        """See `ReceiveChannel.release`."""
+        self._queue.release(size)
+
+    def receive_nowait(self) -> T:
+        """See `ReceiveChannel.receive_nowait`."""
+        queue = self._queue
+        if queue.empty:
+            self._check_more()
+            raise WouldBlock("nothing is there now", channel=queue.name, address=queue.address)
+        return queue.take_one()
+
+    async def receive(self) -> T:
+        """See `ReceiveChannel.receive`.
+
+        Cancel safety: when cancelled, nothing was taken.
+        """
+        while self._queue.empty:
+            self._check_more()
+            await self._queue.arrival()
+        return self._queue.take_one()
+
+    def listen(self, callback: Callable[[], None]) -> None:
+        """See `ReceiveChannel.listen`."""
+        self._check_open()
+        self._queue.listen(callback)
+
+    def statistics(self) -> ChannelStatistics:
+        """See `ReceiveChannel.statistics`."""
+        return self._queue.statistics()
+
+    async def aclose(self) -> None:
+        """See `ReceiveChannel.aclose`.
+
+        Cancel safety: nothing is awaited, so it cannot be cancelled half way.
+        """
+        if not self._closed:
+            self._closed = True
+            self._queue.close_receiver()
+
+    def _check_more(self) -> None:
+        """The queue is empty: raise if nothing more will come."""
+        self._check_open()
+        queue = self._queue
+        if queue.open_senders == 0:
+            raise EndOfChannel("every sender has ended", channel=queue.name, address=queue.address)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            queue = self._queue
+            raise ClosedChannel("this receiver is closed", channel=queue.name, address=queue.address)
+
+
+_numbers = itertools.count(1)
+_queues: "WeakValueDictionary[int, MemoryQueue[object]]" = WeakValueDictionary()
+_token = secrets.token_hex(4)
+
+
+def _this_process() -> str:
+    # The token alone would be the same in a forked child, the number alone on another machine.
+    return f"{os.getpid()}-{_token}"
+
+
+@dataclass(frozen=True)
+class MemoryDescriptor(ChannelDescriptor[T]):
+    """Names a channel inside one event loop. Copies of one descriptor name the same channel.
+
+    The queue lives as long as one of its ends does: open the receiver before the last sender is let go.
+
+    Attributes:
+        number: tells the channels of a process apart.
+        process: where the descriptor was made, and where alone it is good.
+    """
+
+    number: int = field(default_factory=lambda: next(_numbers))
+    process: str = field(default_factory=_this_process)
+
+    @property
+    def address(self) -> str:
+        """``memory://`` and a number that is unique in its process."""
+        return f"memory://{self.number}"
+
+    async def open_receiver(self) -> MemoryReceiver[T]:
+        """See `ChannelDescriptor.open_receiver`.
+
+        Cancel safety: nothing is awaited, so it cannot be cancelled half way.
+        """
+        return MemoryReceiver(self._queue())
+
+    async def open_sender(self) -> MemorySender[T]:
+        """See `ChannelDescriptor.open_sender`.
+
+        Cancel safety: nothing is awaited, so it cannot be cancelled half way.
+        """
+        return MemorySender(self._queue())
+
+    def _queue(self) -> MemoryQueue[T]:
+        if self.process != _this_process():
+            raise self._unreachable("process")
+        queue = _queues.get(self.number)
+        if queue is None:
+            queue = _queues[self.number] = MemoryQueue(self.name, self.address, self.capacity)
+        if queue.loop is not asyncio.get_running_loop():
+            raise self._unreachable("event loop")
+        return queue  # type: ignore[return-value]  # the table holds queues of every type; the descriptor knows its own
+
+    def _unreachable(self, where: str) -> UnreachableChannel:
+        return UnreachableChannel(
+            f"its queue lives in another {where}; describe a channel that crosses",
+            channel=self.name,
+            address=self.address,
+        )
