@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, ClassVar, TypeVar
 
-from sage.operators.aggregating import Aggregate, AggregateLogic, Emit, MeasuredLogic, same
+from sage.operators.aggregating import Aggregate, AggregateLogic, Emit, MeasuredLogic
 from sage.operators.callables import label_of
 from sage.operators.contract import Logic
 from sage.operators.errors import InvalidOperator, shorten
-from sage.operators.plain import plain_function
+from sage.operators.plain import plain_function, same
 from sage.operators.totals import ALONE, Counts, Sums, Totals
 
 __all__ = ["Count", "Emit", "Fold", "Max", "Min", "Reduce", "Sum"]
@@ -26,11 +26,12 @@ class Fold(Aggregate[In, Out]):
     """The accumulator that `step` makes from the last one and each record.
 
     Args:
-        initial: where the accumulator of each key starts: a value that never changes, or a function without arguments that
-            makes one.
-        step: called with the accumulator and a record; returns the next accumulator. It may change, and return, one that
-            `initial` made. With ``emit="each"`` it gets a (shallow) copy of such a one, so that what was emitted stays as it
-            was, and so does the accumulator when `step` fails; with ``emit="end"`` it should fail before it changes anything.
+        initial: where the accumulator of each key starts: a value that never changes, or a function without arguments
+            that makes one.
+        step: called with the accumulator and a record; returns the next accumulator. It may change, and return, one
+            that `initial` made. With ``emit="each"`` it gets a (shallow) copy of such a one, so that what was emitted
+            stays as it was, and so does the accumulator when `step` fails; with ``emit="end"`` there is no copy, and it
+            should fail before it changes anything.
     """
 
     kind: ClassVar[str] = "fold"

@@ -21,11 +21,11 @@ from sage.operators.each import EachLogic
 from sage.operators.elements import Batch
 from sage.operators.errors import InvalidOperator
 from sage.operators.map import refuse_awaitable
-from sage.operators.plain import map_until_error, visible
+from sage.operators.plain import map_until_error, same, visible
 from sage.operators.policies import ErrorPolicy, Fail, check_policy, dead_letters
 from sage.operators.totals import ALONE, Totals
 
-__all__ = ["Aggregate", "AggregateLogic", "Emit", "MeasuredLogic", "same"]
+__all__ = ["Aggregate", "AggregateLogic", "Emit", "MeasuredLogic"]
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -112,7 +112,9 @@ class AggregateLogic(EachLogic):
         emitted, done, error = take(batch, self.inputs(values, batch.values))
         if not self._checked and done:
             self._checked = True
-            refuse_awaitable(values[0] if self._measure else next(iter(self._totals.by_key.values())), self.context.name)
+            refuse_awaitable(
+                values[0] if self._measure else next(iter(self._totals.by_key.values())), self.context.name
+            )
         return emitted, done, unmeasured if error is None else error
 
     def end(self) -> Emissions:
@@ -202,8 +204,3 @@ class MeasuredLogic(AggregateLogic):
     def outputs_alone(self, totals: list[Any]) -> list[Any]:
         """See `AggregateLogic.outputs_alone`."""
         return [record for _, record in totals]
-
-
-def same(value: Any) -> Any:
-    """The value itself."""
-    return value

@@ -145,14 +145,13 @@ class _PooledInspect(PoolLogic):
 
 def call_for_each(call: Any, values: list[Any]) -> tuple[int, Exception | None]:
     """Call for the effect alone; return how many calls went well, and the error of the next one, if any."""
-    done = 0
+    left = iter(values)
     try:
-        for value in values:
+        for value in left:
             call(value)
-            done += 1
     except Exception as error:
-        return done, error
-    return done, None
+        return len(values) - length_hint(left) - 1, error
+    return len(values), None
 
 
 def refuse_awaitable(result: Any, operator: str) -> None:

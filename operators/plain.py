@@ -7,7 +7,7 @@ from sage.operators.callables import Shape, UserFunction, user_function
 from sage.operators.errors import InvalidOperator, shorten
 from sage.operators.functions import Function
 
-__all__ = ["map_until_error", "plain_function", "visible"]
+__all__ = ["map_until_error", "plain_function", "same", "visible"]
 
 _ARGUMENTS = {0: "no arguments", 1: "one argument"}
 
@@ -59,3 +59,8 @@ def visible(error: Exception) -> Exception:
     wrapped = RuntimeError("the function raised StopIteration")
     wrapped.__cause__ = error
     return wrapped
+
+
+def same(value: Any) -> Any:
+    """The value itself."""
+    return value

@@ -31,7 +31,7 @@ class Input:
         port: at which of the operator's inputs.
     """
 
-    __slots__ = ("_buffer", "aligned", "barrier", "channel", "ended", "port", "probe", "queued", "watermark")
+    __slots__ = ("_buffer", "barrier", "channel", "ended", "fresh", "port", "probe", "queued", "watermark")
 
     def __init__(self, channel: ReceiveChannel[Any], port: int) -> None:
         self.channel = channel
@@ -44,6 +44,8 @@ class Input:
         self.probe: Probe | None = None
         #: Whether it stands in the gate's line of inputs that have something.
         self.queued = False
+        #: Whether the channel has told of something since it was last drained.
+        self.fresh = False
         # Drained from the channel, with their places still taken.
         self._buffer: deque[Any] = deque()
 
@@ -51,6 +53,9 @@ class Input:
         """The next element, small batches joined up to `limit` records; `None` when nothing is there now."""
         buffer = self._buffer
         if not buffer:
+            if not self.fresh:
+                return None
+            self.fresh = False
             buffer.extend(self.channel.drain())
             if not buffer:
                 return None
@@ -60,6 +65,11 @@ class Input:
                 element = self._joined(element, limit)
             self.channel.release(len(element))
         return element
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether there is nothing more for now: the channel will tell when that changes."""
+        return not (self._buffer or self.fresh)
 
     def _joined(self, first: Batch[Any], limit: int) -> Batch[Any]:
         parts, records, buffer = [first], len(first), self._buffer
@@ -111,7 +121,9 @@ class Gate:
             if element is None:
                 self._leave(entry)
             elif type(element) is Batch:
-                if len(self._line) > 1:
+                if entry.exhausted:
+                    self._leave(entry)
+                elif len(self._line) > 1:
                     self._line.rotate(-1)
                 self.port = entry.port
                 return element
@@ -136,6 +148,7 @@ class Gate:
         line, wake = self._line, self._wake
 
         def arrived() -> None:
+            entry.fresh = True
             if not entry.queued:
                 entry.queued = True
                 line.append(entry)

@@ -37,7 +37,7 @@ class Mailbox:
         self.mail: deque[Mail] = deque()
         #: The logic has something to collect, or has room again.
         self.collect_due = False
-        # A wake-up came since the task last waited: it must not wait now.
+        # A wake-up came since the task last began to look around: it must not wait now.
         self._woken = False
         self._waiter: asyncio.Future[None] | None = None
 
@@ -60,12 +60,15 @@ class Mailbox:
             if not waiter.done():
                 waiter.set_result(None)
 
-    async def wait(self) -> None:
-        """Wait until something has come since the last wait.
+    def look(self) -> None:
+        """The task begins to look around: what comes from now on ends the next `wait`."""
+        self._woken = False
 
-        Cancel safety: a wake-up that came is kept for the next wait.
+    async def wait(self) -> None:
+        """Wait until something comes, or go on at once if something has since `look`.
+
+        Cancel safety: nothing is lost; what has come is still there to be seen.
         """
         if not self._woken:
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter
-        self._woken = False

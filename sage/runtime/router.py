@@ -8,7 +8,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sage.graph.partitioning import Partitioning
+from sage.graph.partitioning import Custom, Partitioning
 from sage.operators.elements import Batch, EndOfStream
 from sage.operators.policies import DEAD_LETTERS
 from sage.runtime.partition import partitioner
@@ -34,6 +34,8 @@ class Output:
     ) -> None:
         self.senders: list[SendChannel[Any] | None] = list(senders)
         self.split = partitioner(partitioning, len(senders)).split
+        #: Whether even a single receiver must be chosen (a custom choice may be wrong).
+        self.chooses = isinstance(partitioning, Custom)
         self.output = output
         self.loop = loop
 
@@ -66,6 +68,9 @@ class Router:
             self._by_name.setdefault(output.output, []).append(output)
         # What did not fit, in order: the output, the index of its sender, the element.
         self._stuck: list[tuple[Output, int, Batch[Any]]] = []
+        # The one reader of the main output, where there is only one: the usual case.
+        main = self._by_name[None]
+        self._only = main[0] if len(main) == 1 and len(main[0].senders) == 1 and not main[0].chooses else None
 
     def offer(self, batch: Batch[Any], output: str | None = None) -> bool:
         """See `MessageRouter.offer`. Call `flush` before the next one if it returns False.
@@ -73,20 +78,16 @@ class Router:
         Raises:
             RecordFailed: a custom partitioning failed on a record.
         """
+        if output is None and self._only is not None:
+            self._send(self._only, 0, batch)
+            return not self._stuck
         edges = self._by_name.get(output)
         if edges is None:
             self._drop(batch, output)
             return True
         for edge in edges:
             for index, part in edge.split(batch):
-                sender = edge.senders[index]
-                if sender is None:
-                    continue
-                try:
-                    if not sender.try_send(part, len(part)):
-                        self._stuck.append((edge, index, part))
-                except ReceiverClosed:
-                    self._closed(edge, index)
+                self._send(edge, index, part)
         return not self._stuck
 
     async def flush(self) -> None:
@@ -128,6 +129,15 @@ class Router:
         for edge in self._outputs:
             for sender in edge.open_senders:
                 await sender.aclose()
+
+    def _send(self, edge: Output, index: int, part: Batch[Any]) -> None:
+        sender = edge.senders[index]
+        if sender is not None:
+            try:
+                if not sender.try_send(part, len(part)):
+                    self._stuck.append((edge, index, part))
+            except ReceiverClosed:
+                self._closed(edge, index)
 
     def _mark(self, edge: Output, element: Any) -> None:
         for index, sender in enumerate(edge.senders):

@@ -73,6 +73,7 @@ class SourceTask(Task):
         producer.add_done_callback(lambda _: self.mailbox.wake())
         try:
             while not (producer.done() or self._done):
+                self.mailbox.look()
                 if outlet:
                     await self._forward(outlet)
                 else:

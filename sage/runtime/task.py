@@ -176,12 +176,12 @@ class OperatorTask(Task):
         """
         gate, logic, mailbox = self.gate, self.logic, self.mailbox
         while not (logic.finished or self.router.all_closed):
+            mailbox.look()
             if mailbox.mail or mailbox.collect_due:
                 await self._read_mail()
             element = gate.next() if logic.has_room else None
             if element is None:
-                if not (mailbox.mail or mailbox.collect_due):
-                    await self.wait()
+                await self.wait()
             elif type(element) is Batch:
                 await self._process(element)
             elif await self._handle(element):
@@ -254,6 +254,7 @@ class OperatorTask(Task):
 
     async def _finish_pending(self) -> None:
         while True:
+            self.mailbox.look()
             await self._read_mail()
             if not self.logic.pending:
                 return

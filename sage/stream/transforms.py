@@ -118,7 +118,7 @@ class Transforms(Terminals[T]):
         Raises:
             GraphError: a value cannot be.
         """
-        return self._then(described(Gather, max_size, seconds(max_wait)), name=name, parallelism=parallelism)
+        return self._then(described(Gather, max_size=max_size, max_wait=seconds(max_wait)), name=name, parallelism=parallelism)
 
     @overload
     def map_batch(self, function: Callable[[list[T]], Awaitable[Sequence[U]]], max_size: int, max_wait: float | datetime.timedelta | None = None, **options: Unpack[CallOptions]) -> "Stream[U]": ...
@@ -137,7 +137,7 @@ class Transforms(Terminals[T]):
             GraphError: it cannot be used that way.
         """
         placed, calling = split_options(options)
-        return self._then(described(MapBatch, function, max_size, seconds(max_wait), **calling), **placed)
+        return self._then(described(MapBatch, function, max_size=max_size, max_wait=seconds(max_wait), **calling), **placed)
 
     # ---- limits
 

@@ -2,5 +2,15 @@
 
 from sage.testing.clock import ManualClock
 from sage.testing.harness import OperatorHarness
+from sage.testing.leaks import assert_nothing_left
+from sage.testing.virtual import DeadlockError, VirtualLoop, run, virtual_time
 
-__all__ = ["ManualClock", "OperatorHarness"]
+__all__ = [
+    "DeadlockError",
+    "ManualClock",
+    "OperatorHarness",
+    "VirtualLoop",
+    "assert_nothing_left",
+    "run",
+    "virtual_time",
+]

@@ -46,10 +46,18 @@ class ManualClock:
         return timer
 
     def advance(self, seconds: float) -> None:
-        """Let time pass; timers fire in the order in which they are due, each at its time."""
+        """Let time pass; timers fire in the order in which they are due, each at its time.
+
+        A timer may let time pass as well.
+
+        Raises:
+            ValueError: `seconds` is negative.
+        """
+        if seconds < 0:
+            raise ValueError(f"time never goes back: advance by 0 seconds or more, not {seconds}")
         end = self._now + seconds
         while self._timers and self._timers[0][0] <= end:
             when, _, timer = heapq.heappop(self._timers)
             self._now = max(self._now, when)
             timer.fire()
-        self._now = end
+        self._now = max(self._now, end)

@@ -91,10 +91,10 @@ class OperatorHarness:
         Cancel safety: the operator stays usable.
         """
         while True:
+            self._woken.clear()  # before collecting: the logic may wake us while it gives
             self._take(self.logic.collect())
             if not self.logic.pending:
                 return
-            self._woken.clear()
             await self._woken.wait()
 
     async def end(self) -> None:
@@ -108,7 +108,11 @@ class OperatorHarness:
         self._take(self.logic.end())
 
     async def __aenter__(self) -> Self:
-        await self.logic.open(self.context)
+        try:
+            await self.logic.open(self.context)
+        except BaseException:
+            await self.logic.close()
+            raise
         return self
 
     async def __aexit__(
@@ -136,7 +140,9 @@ class OperatorHarness:
 class HarnessContext:
     """The `Context` that a harness lends."""
 
-    def __init__(self, harness: OperatorHarness, name: str, batch_size: int, subtask_index: int, parallelism: int) -> None:
+    def __init__(
+        self, harness: OperatorHarness, name: str, batch_size: int, subtask_index: int, parallelism: int
+    ) -> None:
         self.name = name
         self.subtask_index = subtask_index
         self.parallelism = parallelism
