@@ -3,7 +3,6 @@
 import copy
 from collections.abc import Callable, Sized
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import Any, ClassVar, TypeVar
 
 from sage.operators.aggregating import Aggregate, AggregateLogic, Emit, MeasuredLogic
@@ -17,8 +16,6 @@ __all__ = ["Count", "Emit", "Fold", "Max", "Min", "Reduce", "Sum"]
 
 In = TypeVar("In")
 Out = TypeVar("Out")
-
-_FIRST = itemgetter(0)
 
 
 @dataclass(frozen=True)
@@ -56,8 +53,9 @@ class Fold(Aggregate[In, Out]):
 
     def build(self, subtask: int, parallelism: int) -> Logic:
         """See `Operator.build`."""
-        initial, step = self.initial, self.step
-        start = initial if callable(initial) else lambda: initial
+        initial: Any = self.initial
+        step: Callable[[Any, Any], Any] = self.step
+        start: Callable[[], Any] = initial if callable(initial) else lambda: initial
         if callable(initial) and self.emit == "each":
             step = _on_a_copy(step)
         totals = Totals(step, lambda value: step(start(), value))
@@ -136,8 +134,8 @@ class Sum(Aggregate[In, Any]):
 
 @dataclass(frozen=True)
 class _Extreme(Aggregate[In, Any]):
-    #: Returns the better one of two, the first if neither is.
-    best: ClassVar[Callable[..., Any]]
+    #: Return the better one of two, the first if neither is: of records, and of pairs of a measure and its record.
+    steps: ClassVar[tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]]]
 
     by: Callable[[In], Any] | None = None
 
@@ -153,10 +151,10 @@ class _Extreme(Aggregate[In, Any]):
 
     def build(self, subtask: int, parallelism: int) -> Logic:
         """See `Operator.build`."""
-        best = type(self).best
+        better, better_measured = self.steps
         if self.by is None:
-            return AggregateLogic(self, Totals(best, same))
-        return MeasuredLogic(self, Totals(lambda old, new: best(old, new, key=_FIRST), same), measure=self.by)
+            return AggregateLogic(self, Totals(better, same))
+        return MeasuredLogic(self, Totals(better_measured, same), measure=self.by)
 
 
 @dataclass(frozen=True)
@@ -168,7 +166,10 @@ class Min(_Extreme[In]):
     """
 
     kind: ClassVar[str] = "min"
-    best: ClassVar[Callable[..., Any]] = min
+    steps = (
+        lambda old, new: new if new < old else old,  # noqa: FURB136  # 1.4 times as quick as `min`
+        lambda old, new: new if new[0] < old[0] else old,
+    )
 
 
 @dataclass(frozen=True)
@@ -180,4 +181,7 @@ class Max(_Extreme[In]):
     """
 
     kind: ClassVar[str] = "max"
-    best: ClassVar[Callable[..., Any]] = max
+    steps = (
+        lambda old, new: new if new > old else old,  # noqa: FURB136  # 1.4 times as quick as `max`
+        lambda old, new: new if new[0] > old[0] else old,
+    )

@@ -150,11 +150,12 @@ class AggregateLogic(EachLogic):
     def _run(self, batch: Batch[Any], inputs: list[Any]) -> tuple[Batch[Any] | None, int, Exception | None]:
         results: list[Any] = []
         error: Exception | None = None
+        keys = self._keys(batch) if self._keyed else None
         try:
-            if self._keyed:
-                self._totals.running(self._keys(batch), inputs, results)
-            else:
+            if keys is None:
                 self._totals.alone(inputs, results)
+            else:
+                self._totals.running(keys, inputs, results)
         except Exception as raised:
             error = visible(raised)
         done = len(results)

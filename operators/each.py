@@ -7,11 +7,10 @@ blocking one runs in a pool (`pool.py`).
 import functools
 from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar
 
 import anyio
-import anyio.to_thread
 
 from sage.operators.callables import BoundFunction, Shape, UserFunction, user_function
 from sage.operators.contract import Context, Emissions, Logic, Operator, Tagged, Wait
@@ -19,6 +18,7 @@ from sage.operators.elements import Batch
 from sage.operators.errors import InvalidOperator, RecordFailed
 from sage.operators.functions import Function
 from sage.operators.policies import DEAD_LETTERS, ErrorPolicy, Fail, Letter, Retry, check_policy, dead_letters
+from sage.operators.threads import in_thread
 
 __all__ = ["EachLogic", "EachRecord", "final_failure"]
 
@@ -32,7 +32,8 @@ class EachRecord(Operator[In, Out], Generic[In, Out]):
 
     Args:
         function: a plain, async, generator or async generator function (as the operator allows), or a function class.
-        concurrency: how many calls of an async or blocking function may run at a time; `None` for the operator's default.
+        concurrency: how many calls of an async or blocking function may run at a time; `None` for the operator's
+            default.
             A plain function runs inline, one record at a time.
         ordered: whether results keep the order of the records although calls end in another.
         timeout: seconds that one call may take; then it is cancelled and counts as failed with `TimeoutError`.
@@ -41,6 +42,7 @@ class EachRecord(Operator[In, Out], Generic[In, Out]):
     """
 
     function: Any
+    _: KW_ONLY
     concurrency: int | None = None
     ordered: bool = True
     timeout: float | None = None
@@ -61,7 +63,9 @@ class EachRecord(Operator[In, Out], Generic[In, Out]):
         if self.timeout is not None and self.timeout <= 0:
             raise InvalidOperator(f"{self.kind}: timeout={self.timeout!r}: write seconds above 0, or None for no limit")
         if self.blocking and target.shape.is_async:
-            raise InvalidOperator(f"{self.kind}: {target.label} is async; blocking=True is for plain functions that block")
+            raise InvalidOperator(
+                f"{self.kind}: {target.label} is async; blocking=True is for plain functions that block"
+            )
         if self.timeout is not None and not target.shape.is_async:
             raise InvalidOperator(
                 f"{self.kind}: timeout={self.timeout} needs an async function; "
@@ -98,7 +102,7 @@ class EachRecord(Operator[In, Out], Generic[In, Out]):
         """The function of one subtask; a blocking one as an async function that runs it in a thread."""
         bound = self.target.bind(subtask, parallelism)
         if self.blocking:
-            bound.call = _in_thread(bound.call, self.places, self.target.shape)
+            bound.call = _threaded(bound.call, self.places, self.target.shape)
         return bound
 
     @abstractmethod
@@ -135,16 +139,10 @@ class EachLogic(Logic):
 
     def process(self, batch: Batch[Any], port: int) -> Emissions:
         """See `Logic.process`."""
-        while True:
-            emitted, done, error = self.until_error(batch)
-            if emitted is not None:
-                yield emitted
-            if error is None:
-                return
-            yield from self._failed(batch.slice(done, done + 1), error)
-            batch = batch.slice(done + 1, len(batch))
-            if not batch:
-                return
+        emitted, done, error = self.until_error(batch)
+        if error is None:
+            return () if emitted is None else (emitted,)
+        return self._go_on(batch, emitted, done, error)
 
     async def close(self) -> None:
         """Close the function.
@@ -153,13 +151,26 @@ class EachLogic(Logic):
         """
         await self.function.close()
 
+    def _go_on(self, batch: Batch[Any], emitted: Batch[Any] | None, done: int, error: Exception | None) -> Emissions:
+        """Apply the policy to the record that has failed, and go on behind it."""
+        while True:
+            if emitted is not None:
+                yield emitted
+            if error is None:
+                return
+            yield from self._failed(batch.slice(done, done + 1), error)
+            batch = batch.slice(done + 1, len(batch))
+            if not batch:
+                return
+            emitted, done, error = self.until_error(batch)
+
     def _failed(self, record: Batch[Any], error: Exception) -> Emissions:
         policy, attempt = self._policy, 1
         if isinstance(policy, Retry):
             while attempt < policy.attempts:
                 yield Wait(policy.pause(attempt))
                 attempt += 1
-                emitted, done, again = self.until_error(record)
+                emitted, _, again = self.until_error(record)
                 if again is None:
                     if emitted is not None:
                         yield emitted
@@ -175,7 +186,10 @@ def final_failure(
 
     Raises:
         RecordFailed: the policy is to fail.
+        InvalidOperator: `error` is one: the program is wrong, not the record.
     """
+    if isinstance(error, InvalidOperator):
+        raise error
     last = policy.then if isinstance(policy, Retry) else policy
     (value,) = record.values
     if isinstance(last, Fail) or not isinstance(error, Exception):
@@ -184,7 +198,7 @@ def final_failure(
     return Tagged(DEAD_LETTERS, record.derive([letter]))
 
 
-def _in_thread(call: Callable[..., Any], places: int, shape: Shape) -> Callable[..., Any]:
+def _threaded(call: Callable[..., Any], places: int, shape: Shape) -> Callable[..., Any]:
     limiter: list[anyio.CapacityLimiter] = []  # made at the first call: it belongs to the running loop
 
     def whole(value: Any) -> Any:
@@ -196,6 +210,6 @@ def _in_thread(call: Callable[..., Any], places: int, shape: Shape) -> Callable[
     async def run(value: Any) -> Any:
         if not limiter:
             limiter.append(anyio.CapacityLimiter(places))
-        return await anyio.to_thread.run_sync(whole, value, limiter=limiter[0])
+        return await in_thread(whole, value, limiter=limiter[0])
 
     return run

@@ -20,8 +20,8 @@ __all__ = ["WriteLines"]
 class WriteLines(Operator[str, Any]):
     r"""Write each value, a `str`, as a line that ends with ``\n``.
 
-    The file is opened before the first record comes, so that a wrong path is found out early. What has arrived is in the
-    file soon after, not only at the end. Errors name the file.
+    The file is opened before the first record comes, so that a wrong path is found out early. What has arrived is in
+    the file soon after, not only at the end. Errors name the file.
 
     Args:
         path: the file; its folder must be there.

@@ -29,8 +29,8 @@ Out = TypeVar("Out")
 class FlatMap(EachRecord[In, Out]):
     """Replace each record by all that the function returns or yields for it, in order.
 
-    Results go on as they are made, before the function has ended. With a policy other than `Fail` the results of a record
-    are held until its function has ended, so that a failure leaves none of them behind.
+    Results go on as they are made, before the function has ended. With a policy other than `Fail` the results of a
+    record are held until its function has ended, so that a failure leaves none of them behind.
     """
 
     kind: ClassVar[str] = "flat_map"
@@ -147,7 +147,9 @@ def _iterable(results: Any, operator: str) -> Iterable[Any]:
         return results
     refuse_awaitable(results, operator)
     if results is None:
-        raise InvalidOperator(f"{operator}: the function returned None; return an iterable (an empty one for no results) or yield")
+        raise InvalidOperator(
+            f"{operator}: the function returned None; return an iterable (an empty one for no results) or yield"
+        )
     raise InvalidOperator(
         f"{operator}: the function returned a {type(results).__name__}, which is not iterable; return a list or yield"
     )

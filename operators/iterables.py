@@ -1,4 +1,4 @@
-"""Sources from what Python iterates over: containers, iterators, generators, async ones, and functions that make them."""
+"""Sources from what Python iterates over: containers, iterators, generators, async ones, functions that make them."""
 
 import functools
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
@@ -8,7 +8,7 @@ from itertools import islice
 from time import perf_counter
 from typing import Any, ClassVar, TypeVar
 
-from sage.operators.callables import BoundFunction, UserFunction, label_of, user_function
+from sage.operators.callables import BoundFunction, Shape, UserFunction, label_of, user_function
 from sage.operators.errors import InvalidOperator, NotReplayable, shorten
 from sage.operators.functions import SourceFunction
 from sage.operators.pace import Pace
@@ -40,10 +40,12 @@ class FromIterable(Source[T]):
             return
         if not callable(self.iterable):
             raise InvalidOperator(
-                f"from_iterable: {shorten(self.iterable)} is a {type(self.iterable).__name__}, which cannot be iterated; "
-                f"give a list, a generator, an async generator, or a function without arguments that makes one"
+                f"from_iterable: {shorten(self.iterable)} is a {type(self.iterable).__name__}, which cannot be "
+                f"iterated; give a list, a generator, an async generator, or a function without arguments that makes "
+                f"one"
             )
-        user_function(self.iterable, owner="from_iterable", base=SourceFunction, method="run", arity=0)
+        target = user_function(self.iterable, owner="from_iterable", base=SourceFunction, method="run", arity=0)
+        _check_yields(target, "from_iterable")
 
     @property
     def replayable(self) -> bool:  # type: ignore[override]  # a constant there, computed here
@@ -88,7 +90,7 @@ class FromFunction(Source[T]):
                 f"from_source: {shorten(self.function)} is neither a sage.SourceFunction nor one of sage.sources; "
                 f"for lists, generators and functions that make them write from_iterable(...)"
             )
-        self._target  # noqa: B018  # checks it
+        _check_yields(self._target, "from_source")
 
     @functools.cached_property
     def _target(self) -> UserFunction:
@@ -107,7 +109,7 @@ class FromFunction(Source[T]):
 class _Containers(SourceLogic[T], PullReader[T]):
     """Slices a sequence: the quickest way to batches."""
 
-    def __init__(self, values: Sequence[T]) -> None:
+    def __init__(self, values: Sequence[Any]) -> None:
         self._values = values
         self._next = 0
 
@@ -126,14 +128,24 @@ class _Iterated(SourceLogic[T], PullReader[T]):
     def __init__(self, values: Iterable[T]) -> None:
         self._values = iter(values)
         self._pace: Pace
+        # Raised at the next read: what was made before it comes first.
+        self._error: Exception | None = None
 
     async def open(self, context: Any) -> PullReader[T]:
         self._pace = Pace(context.budget, context.batch_size)
         return self
 
     def read(self, limit: int) -> list[T]:
+        if self._error is not None:
+            raise self._error
         start = perf_counter()
-        values = list(islice(self._values, min(limit, self._pace.size)))
+        values: list[T] = []
+        try:
+            values.extend(islice(self._values, min(limit, self._pace.size)))
+        except Exception as error:
+            if not values:
+                raise
+            self._error = error
         self._pace.took(len(values), perf_counter() - start)
         return values
 
@@ -176,7 +188,8 @@ class _Made(SourceLogic[T]):
         values = self._function.call()
         if not isinstance(values, Iterable | AsyncIterable):
             raise InvalidOperator(
-                f"{context.name}: the function made {shorten(values)}, a {type(values).__name__}, which cannot be iterated"
+                f"{context.name}: the function made {shorten(values)}, a {type(values).__name__}, "
+                f"which cannot be iterated"
             )
         self._made = _logic(values)
         return await self._made.open(context)
@@ -187,6 +200,14 @@ class _Made(SourceLogic[T]):
                 await self._made.close()
         finally:
             await self._function.close()
+
+
+def _check_yields(target: UserFunction, owner: str) -> None:
+    if target.shape is Shape.ASYNC:
+        raise InvalidOperator(
+            f"{owner}: {target.label or 'the function'} is async but does not yield; yield its records one by one, "
+            f"or return them from a plain function"
+        )
 
 
 def _logic(values: Iterable[T] | AsyncIterable[T]) -> SourceLogic[T]:

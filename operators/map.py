@@ -2,6 +2,7 @@
 
 import inspect
 from dataclasses import dataclass
+from itertools import chain
 from operator import length_hint
 from typing import Any, ClassVar, TypeVar
 
@@ -94,18 +95,17 @@ class _InlineFilter(EachLogic):
     def _values_only(self, values: list[Any]) -> tuple[Batch[Any] | None, int, Exception | None]:
         kept: list[Any] = []
         left = iter(values)
+        ahead = [None]  # emptied when `filter` has come to the end by itself, and not by a StopIteration of the function
         error: Exception | None = None
-        done = len(values)
         try:
-            kept.extend(filter(self.call, left))
+            kept.extend(filter(self.call, chain(left, iter(ahead.pop, None))))
         except Exception as raised:
             error = raised
-        behind = length_hint(left)  # exact for a list: the records that the filter has not taken
-        if error is not None:
-            done -= behind + 1
-        elif behind:
-            done -= behind + 1
+        done = len(values) - length_hint(left)
+        if error is None and ahead:
             error = RuntimeError("the function raised StopIteration")
+        if error is not None:
+            done -= 1
         return Batch(kept) if kept else None, done, error
 
 

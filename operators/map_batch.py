@@ -10,7 +10,7 @@ Lists are gathered over batches (`gathering.py`). A plain function runs inline; 
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
 from sage.operators.callables import BoundFunction, Shape
@@ -53,7 +53,6 @@ class MapBatch(EachRecord[In, Out]):
     base: ClassVar[type[Function]] = MapFunction
     method: ClassVar[str] = "map"
 
-    _: KW_ONLY
     max_size: int
     max_wait: float | None = None
 

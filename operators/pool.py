@@ -1,14 +1,16 @@
 """Calls that run beside each other: the pool behind async and blocking functions.
 
-Records wait in a backlog; workers, tasks of the pool, take them in order and call the function. Results go out in the order of
-the records (or of their ends, with ``ordered=False``), a batch at a time, when the logic's own task collects them::
+Records wait in a backlog; workers, tasks of the pool, take them in order and call the function. Results go out in the
+order of the records (or of their ends, with ``ordered=False``), a batch at a time, when the logic's own task collects
+them::
 
     process ──▶ backlog ──▶ workers (at most `concurrency`) ──▶ slots ──▶ collect
                                                                  │
                               ordered: the oldest first ◀────────┘
 
-Bounds: workers start nothing new while `batch_size` results wait to be collected. An ordered pool thus goes on working beside a
-slow record for a whole batch, not just for its concurrency. A generator whose results are not collected waits, too.
+Bounds: workers start nothing new while `batch_size` results wait to be collected. An ordered pool thus goes on working
+beside a slow record for a whole batch, not just for its concurrency. A generator whose results are not collected waits,
+too.
 
 A worker that never suspends (an async function that does not await) would hold the event loop: all workers of
 a pool together get one budget for each turn of the loop.
@@ -26,6 +28,7 @@ from sage.operators.callables import BoundFunction
 from sage.operators.contract import Context, Emissions, Logic
 from sage.operators.each import EachRecord, final_failure
 from sage.operators.elements import Batch, Watermark
+from sage.operators.errors import InvalidOperator
 from sage.operators.policies import Fail, Retry
 
 __all__ = ["PoolLogic", "Slot"]
@@ -34,7 +37,10 @@ __all__ = ["PoolLogic", "Slot"]
 class Slot:
     """One record in the pool, and what came of it."""
 
-    __slots__ = ("attempts", "batch", "done", "error", "outputs", "parked", "row", "segment")
+    __slots__ = ("attempts", "batch", "clock", "done", "error", "outputs", "parked", "row", "segment")
+
+    #: The timeout of the call; only there in a pool that has one.
+    clock: asyncio.Timeout
 
     def __init__(self, batch: Batch[Any], row: int, segment: "_Segment") -> None:
         self.batch = batch
@@ -71,7 +77,8 @@ class PoolLogic(Logic):
     Args:
         operator: the description.
         bound: the function.
-        rows: how many records of the stream one result stands for at most: more than 1 where the pool works on whole lists.
+        rows: how many records of the stream one result stands for at most: more than 1 where the pool works on whole
+            lists.
     """
 
     def __init__(self, operator: EachRecord[Any, Any], bound: BoundFunction, rows: int = 1) -> None:
@@ -90,12 +97,15 @@ class PoolLogic(Logic):
         # Oldest first; the last one is open: it takes the records that come.
         self._segments: deque[_Segment] = deque([_Segment()])
         self._parked: list[Slot] = []
-        self._workers: set[asyncio.Task[None]] = set()
+        self._workers: list[asyncio.Task[None]] = []
         self._idle: deque[asyncio.Future[None]] = deque()
+        # Workers that were started or woken and have not looked at the backlog yet.
+        self._coming = 0
         # How many results wait to be collected.
         self._held = 0
         self._limit = 1
         self._rows = rows
+        self._closing = False
         # When the pool's share of this turn of the loop is used up; `None` before it does anything in the turn.
         self._turn_ends: float | None = None
 
@@ -125,7 +135,10 @@ class PoolLogic(Logic):
 
     @property
     def has_room(self) -> bool:
-        """Whether nearly all records taken have started: there is work for idle workers, and no more than a batch in hand."""
+        """Whether nearly all records taken have started.
+
+        There is work for idle workers then, and no more than a batch in hand.
+        """
         return len(self._backlog) < self._places and len(self._line) < self._limit + self._places
 
     @property
@@ -188,10 +201,12 @@ class PoolLogic(Logic):
 
         Cancel safety: as `Logic.close`.
         """
+        self._closing = True
         for worker in self._workers:
             worker.cancel()
         try:
-            # Workers end by their cancellation only; what a function raises while it is cancelled has nobody to go to but this.
+            # Workers end by their cancellation only; what a function raises while it is cancelled has nobody to go to
+            # but this.
             ends = await asyncio.gather(*self._workers, return_exceptions=True)
             for error in ends:
                 if isinstance(error, Exception):
@@ -212,11 +227,29 @@ class PoolLogic(Logic):
                 self._tell(slot)
 
     async def room(self, slot: Slot) -> None:
-        """Wait while a generator has made enough for now. It also gives way to others when the pool's share of time is used up.
+        """Wait while a generator has made enough for now.
+
+        It also gives way to others when the pool's share of time is used up.
 
         Cancel safety: nothing is lost when cancelled.
         """
         await self._give_way()
+        if self._crowded(slot):
+            if self._timeout is None:
+                await self._park(slot)
+            else:
+                await self._park_untimed(slot)
+
+    async def _park_untimed(self, slot: Slot) -> None:
+        # The time spent waiting for those downstream is not the function's.
+        now = asyncio.get_running_loop().time
+        ends = slot.clock.when()
+        left = None if ends is None else ends - now()
+        slot.clock.reschedule(None)
+        await self._park(slot)
+        slot.clock.reschedule(None if left is None else now() + left)
+
+    async def _park(self, slot: Slot) -> None:
         while self._crowded(slot):
             slot.parked = asyncio.get_running_loop().create_future()
             self._parked.append(slot)
@@ -239,7 +272,8 @@ class PoolLogic(Logic):
         self.context.wake()
 
     async def _work(self) -> None:
-        while True:
+        self._coming -= 1
+        while not self._closing:  # a function may have kept its cancellation to itself
             while not self._backlog or self._held >= self._limit:
                 await self._idleness()
             await self._give_way()
@@ -255,13 +289,10 @@ class PoolLogic(Logic):
                 self._tell(slot)
 
     async def _attempt(self, slot: Slot) -> None:
+        policy = self.policy
         while True:
             try:
-                if self._timeout is None:
-                    await self.run(slot)
-                else:
-                    async with asyncio.timeout(self._timeout):
-                        await self.run(slot)
+                await (self.run(slot) if self._timeout is None else self._timed(slot))
                 return
             except asyncio.CancelledError as error:
                 task = asyncio.current_task()
@@ -270,16 +301,32 @@ class PoolLogic(Logic):
                 slot.error = error  # the function was cancelled from within: something that it awaited was
                 return
             except Exception as error:
-                if not isinstance(self.policy, Retry) or slot.attempts >= self.policy.attempts:
+                if self._closing:
+                    raise
+                if (
+                    not isinstance(policy, Retry)
+                    or slot.attempts >= policy.attempts
+                    or isinstance(error, InvalidOperator)
+                ):
                     slot.error = error
                     return
-            await asyncio.sleep(self.policy.pause(slot.attempts))
+            await asyncio.sleep(policy.pause(slot.attempts))
             slot.attempts += 1
+
+    async def _timed(self, slot: Slot) -> None:
+        try:
+            async with asyncio.timeout(self._timeout) as slot.clock:
+                await self.run(slot)
+        except TimeoutError as error:
+            if slot.clock.expired():
+                raise TimeoutError(f"the call did not end within timeout={self._timeout} seconds") from error
+            raise
 
     async def _idleness(self) -> None:
         idle = asyncio.get_running_loop().create_future()
         self._idle.append(idle)
         await idle
+        self._coming -= 1
 
     async def _give_way(self) -> None:
         while True:
@@ -297,15 +344,15 @@ class PoolLogic(Logic):
 
     def _start_workers(self) -> None:
         wanted = len(self._backlog)
-        while wanted and self._idle:
+        while self._coming < wanted and self._idle:
             idle = self._idle.popleft()
             if not idle.done():
                 idle.set_result(None)
-                wanted -= 1
-        while wanted and len(self._workers) < self._places:
+                self._coming += 1
+        while self._coming < wanted and len(self._workers) < self._places:
             name = f"{self.context.name}[{self.context.subtask_index}] worker {len(self._workers)}"
-            self._workers.add(asyncio.get_running_loop().create_task(self._work(), name=name))
-            wanted -= 1
+            self._workers.append(asyncio.get_running_loop().create_task(self._work(), name=name))
+            self._coming += 1
 
     def _resume(self) -> None:
         """Results were collected: wake generators that waited for it, and workers if there is a backlog."""

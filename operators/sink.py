@@ -17,7 +17,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Sink(EachRecord[T, Any]):
-    """Call the function for each record. An async one is called for one record at a time unless `concurrency` says more."""
+    """Call the function for each record.
+
+    An async one is called for one record at a time unless `concurrency` says more.
+    """
 
     kind: ClassVar[str] = "sink"
     base: ClassVar[type[Function]] = SinkFunction

@@ -2,9 +2,10 @@
 
 A source is described by a frozen `Source`; each run builds a logic from it, which opens a reader of one of two kinds:
 
-* `PullReader`: records are there when asked for (containers, plain iterators). The runner asks for a batch when there is room.
-* `PushReader`: records come when they come (async iterators, timers, files read in threads). It runs as a task of its own and fills
-  an `Outlet`, which the runner empties when there is room; while the outlet is full, the reader waits.
+* `PullReader`: records are there when asked for (containers, plain iterators). The runner asks for a batch when there
+  is room.
+* `PushReader`: records come when they come (async iterators, timers, files read in threads). It runs as a task of its
+  own and fills an `Outlet`, which the runner empties when there is room; while the outlet is full, the reader waits.
 
 Either way nobody waits to fill a batch, and a slow pipeline is felt by the source.
 """
@@ -62,17 +63,24 @@ class Outlet(Generic[T]):
     Args:
         limit: how many records wait here at most.
         budget: seconds that the producer may go on without giving way to others.
-        wake: called when the first record arrives in an empty outlet.
+        wake: called when records have arrived that the runner shall take.
+        pass_on: sends a record on at once if nothing is in its way, and tells whether it did; so a record that comes alone does not
+            wait for the runner's task.
     """
 
-    __slots__ = ("_budget", "_limit", "_taken", "_turn_ends", "_values", "_wake")
+    __slots__ = ("_budget", "_limit", "_loop", "_pass_on", "_taken", "_turn_ends", "_values", "_wake")
 
-    def __init__(self, limit: int, budget: float, wake: Callable[[], None]) -> None:
+    def __init__(
+        self, limit: int, budget: float, wake: Callable[[], None], pass_on: Callable[[T], bool] | None = None
+    ) -> None:
         self._limit = limit
         self._budget = budget
         self._wake = wake
+        self._pass_on = pass_on
         self._values: list[T] = []
-        self._turn_ends = perf_counter() + budget
+        self._loop = asyncio.get_running_loop()
+        # When the producer's share of this turn of the loop is used up; `None` before it does anything in the turn.
+        self._turn_ends: float | None = None
         # Set while the producer waits for room.
         self._taken: asyncio.Future[None] | None = None
 
@@ -82,6 +90,12 @@ class Outlet(Generic[T]):
     def put(self, value: T) -> bool:
         """Add a record; return whether the producer may go on without `room`."""
         values = self._values
+        if self._turn_ends is None:
+            self._turn_ends = perf_counter() + self._budget
+            self._loop.call_soon(self._next_turn)
+            # The first record of a turn goes on at once; those that follow it in the same turn make a batch.
+            if not values and self._pass_on is not None and self._pass_on(value):
+                return True
         values.append(value)
         if len(values) == 1:
             self._wake()
@@ -102,9 +116,11 @@ class Outlet(Generic[T]):
         """
         await asyncio.sleep(0)
         while len(self._values) >= self._limit:
-            self._taken = asyncio.get_running_loop().create_future()
+            self._taken = self._loop.create_future()
             await self._taken
-        self._turn_ends = perf_counter() + self._budget
+
+    def _next_turn(self) -> None:
+        self._turn_ends = None
 
     def take(self) -> list[T]:
         """Take all records that are there."""

@@ -67,7 +67,7 @@ class Credit(Generic[Token]):
             if size < 0:
                 raise ValueError(f"an item holds 0 records or more; its size cannot be {size}")
             return True
-        if self._line or not self._fits(size):
+        if self._line or (self.capacity is not None and self.used and self.used + size > self.capacity):
             return False
         self.used += size
         return True

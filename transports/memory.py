@@ -14,7 +14,7 @@ from typing import NoReturn, TypeVar
 from weakref import WeakValueDictionary
 
 from sage.transports.channel import ChannelDescriptor, ChannelStatistics, ReceiveChannel, SendChannel
-from sage.transports.errors import ClosedChannel, EndOfChannel, UnreachableChannel, WouldBlock
+from sage.transports.errors import ClosedChannel, EndOfChannel, ReceiverClosed, UnreachableChannel, WouldBlock
 from sage.transports.memory_queue import MemoryQueue
 
 __all__ = ["MemoryDescriptor", "MemoryReceiver", "MemorySender"]
@@ -35,9 +35,17 @@ class MemorySender(SendChannel[T]):
 
     def try_send(self, item: T, size: int = 1) -> bool:
         """See `SendChannel.try_send`."""
-        if self._closed:
+        queue = self._queue
+        if self._closed or queue.unwanted:
             self._refuse()
-        return self._queue.offer(item, size)
+        if not queue.credit.try_acquire(size):
+            return False
+        items = queue.items
+        items.append((item, size))
+        queue.sent += size
+        if len(items) == 1:
+            queue.announce()
+        return True
 
     async def send(self, item: T, size: int = 1) -> None:
         """See `SendChannel.send`.
@@ -50,9 +58,8 @@ class MemorySender(SendChannel[T]):
         waiter = queue.stand_in_line(self, size)
         try:
             await waiter.future
-            if self._closed:
+            if self._closed or queue.unwanted:
                 self._refuse()
-            queue.check_wanted()
         except BaseException:
             queue.step_out(waiter, size)
             raise
@@ -73,6 +80,8 @@ class MemorySender(SendChannel[T]):
 
     def _refuse(self) -> NoReturn:
         queue = self._queue
+        if not self._closed:
+            raise ReceiverClosed("the receiver wants nothing more", channel=queue.name, address=queue.address)
         raise ClosedChannel("this sender is closed; open another one", channel=queue.name, address=queue.address)
 
 
@@ -89,14 +98,17 @@ class MemoryReceiver(ReceiveChannel[T]):
 
     def drain(self) -> list[T]:
         """See `ReceiveChannel.drain`."""
-        if self._queue.empty:
+        items = self._queue.take_all()
+        if not items:
             self._check_more()
-            return []
-        return self._queue.take_all()
+        return items
 
     def release(self, size: int) -> None:
         """See `ReceiveChannel.release`."""
-        self._queue.release(size)
+        queue = self._queue
+        granted = queue.credit.release(size)
+        if granted:
+            queue.grant(granted)
 
     def receive_nowait(self) -> T:
         """See `ReceiveChannel.receive_nowait`."""

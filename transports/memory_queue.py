@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 from sage.transports.channel import ChannelStatistics
 from sage.transports.credit import Credit
-from sage.transports.errors import ReceiverClosed, ReceiverTaken
+from sage.transports.errors import ReceiverTaken
 
 __all__ = ["MemoryQueue", "Waiter"]
 
@@ -35,26 +35,28 @@ class MemoryQueue(Generic[T]):
 
     __slots__ = (
         "__weakref__",
-        "_credit",
-        "_items",
-        "_listener",
+                "_listener",
         "_received",
         "_receiver",
         "_receiving",
-        "_sent",
         "address",
+        "announce",
+        "credit",
+        "items",
         "loop",
         "name",
         "open_senders",
+        "sent",
+        "unwanted",
     )
 
     def __init__(self, name: str, address: str, capacity: int | None) -> None:
         self.name = name
         self.address = address
         self.loop = asyncio.get_running_loop()
-        # Each item with its number of records.
-        self._items: deque[tuple[T, int]] = deque()
-        self._credit: Credit[Waiter] = Credit(capacity)
+        #: Each item with its number of records.
+        self.items: deque[tuple[T, int]] = deque()
+        self.credit: Credit[Waiter] = Credit(capacity)
         self._listener: Callable[[], None] | None = None
         # Set while a `receive` waits.
         self._receiving: asyncio.Future[None] | None = None
@@ -62,63 +64,68 @@ class MemoryQueue(Generic[T]):
         self.open_senders: int | None = None
         # Whether the receiver is open; `None` before.
         self._receiver: bool | None = None
-        self._sent = 0
+        #: Records sent.
+        self.sent = 0
+        #: The receiver has closed its end.
+        self.unwanted = False
+        #: Called when something new can be told.
+        self.announce: Callable[[], None] = _nobody
         self._received = 0
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to take."""
-        return not self._items
-
-    def offer(self, item: T, size: int) -> bool:
-        """Append the item if there is room."""
-        self.check_wanted()
-        if not self._credit.try_acquire(size):
-            return False
-        self.append(item, size)
-        return True
+        return not self.items
 
     def stand_in_line(self, sender: object, size: int) -> Waiter:
         """Wait for room that `offer` did not find."""
         waiter = Waiter(sender)
-        self._credit.stand_in_line(waiter, size)
+        self.credit.stand_in_line(waiter, size)
         return waiter
 
     def step_out(self, waiter: Waiter, size: int) -> None:
         """Give up a place in line, or the places that were granted since."""
-        self._grant(self._credit.release(size) if waiter.granted else self._credit.withdraw(waiter))
+        self.grant(self.credit.release(size) if waiter.granted else self.credit.withdraw(waiter))
 
     def append(self, item: T, size: int) -> None:
         """Queue the item; its places are taken already."""
-        self._items.append((item, size))
-        self._sent += size
-        if len(self._items) == 1:
-            self._notify()
+        items = self.items
+        items.append((item, size))
+        self.sent += size
+        if len(items) == 1:
+            self.announce()
 
     def take_all(self) -> list[T]:
         """Empty the queue, but keep the places taken."""
-        items = [item for item, _ in self._items]
-        self._received += sum(size for _, size in self._items)
-        self._items.clear()
-        return items
+        items = self.items
+        if len(items) == 1:  # the usual case
+            item, size = items.pop()
+            self._received += size
+            return [item]
+        taken = [item for item, _ in items]
+        self._received += sum(size for _, size in items)
+        items.clear()
+        return taken
 
     def take_one(self) -> T:
         """Take the oldest item and release its places; there must be one."""
-        item, size = self._items.popleft()
+        item, size = self.items.popleft()
         self._received += size
         self.release(size)
         return item
 
     def release(self, size: int) -> None:
         """Give places back and wake whoever is granted by that."""
-        granted = self._credit.release(size)
+        granted = self.credit.release(size)
         if granted:
-            self._grant(granted)
+            self.grant(granted)
 
     def listen(self, callback: Callable[[], None]) -> None:
         """Call `callback` when something new can be told, and at once if there is."""
         self._listener = callback
-        if self._items or self.open_senders == 0:
+        if self._receiving is None:
+            self.announce = callback
+        if self.items or self.open_senders == 0:
             callback()
 
     async def arrival(self) -> None:
@@ -128,10 +135,12 @@ class MemoryQueue(Generic[T]):
                 f"channel {self.name!r} ({self.address}): two tasks receive at once; give each its own channel"
             )
         self._receiving = self.loop.create_future()
+        self.announce = self._announce_to_both
         try:
             await self._receiving
         finally:
             self._receiving = None
+            self.announce = self._listener or _nobody
 
     def open_sender(self) -> None:
         """One sender more."""
@@ -141,11 +150,11 @@ class MemoryQueue(Generic[T]):
         """One sender less: wake its sends to be refused; the last one ends the channel."""
         assert self.open_senders, "a sender closed that was never opened"
         self.open_senders -= 1
-        for waiter in self._credit.line:
+        for waiter in self.credit.line:
             if waiter.sender is sender:
                 waiter.wake()
         if not self.open_senders:
-            self._notify()
+            self.announce()
 
     def open_receiver(self) -> None:
         """The one receiver; a second would take items from the first, or wait for senders that were told to stop."""
@@ -159,31 +168,33 @@ class MemoryQueue(Generic[T]):
     def close_receiver(self) -> None:
         """Drop what is queued, refuse what comes, wake who waits to be refused."""
         self._receiver = False
-        dropped = sum(size for _, size in self._items)
-        self._items.clear()
+        dropped = sum(size for _, size in self.items)
+        self.items.clear()
         self._listener = None
-        self._notify()
-        for waiter in self._credit.line:
+        self.unwanted = True
+        self.announce()
+        self.announce = _nobody
+        for waiter in self.credit.line:
             waiter.wake()
         self.release(dropped)
 
-    def check_wanted(self) -> None:
-        """Refuse what is sent once the receiver has had enough."""
-        if self._receiver is False:
-            raise ReceiverClosed("the receiver wants nothing more", channel=self.name, address=self.address)
-
     def statistics(self) -> ChannelStatistics:
         """How the queue stands."""
-        credit = self._credit
-        return ChannelStatistics(self._sent, self._received, credit.used, credit.capacity, credit.waiting)
+        credit = self.credit
+        return ChannelStatistics(self.sent, self._received, credit.used, credit.capacity, credit.waiting)
 
-    def _notify(self) -> None:
+    def grant(self, waiters: list[Waiter]) -> None:
+        """Tell sends in line that their places are taken for them."""
+        for waiter in waiters:
+            waiter.granted = True  # one that was cancelled gives its places back itself, when its task runs
+            waiter.wake()
+
+    def _announce_to_both(self) -> None:
         if self._receiving is not None and not self._receiving.done():
             self._receiving.set_result(None)
         if self._listener is not None:
             self._listener()
 
-    def _grant(self, waiters: list[Waiter]) -> None:
-        for waiter in waiters:
-            waiter.granted = True  # one that was cancelled gives its places back itself, when its task runs
-            waiter.wake()
+
+def _nobody() -> None:
+    """Nobody listens."""

@@ -9,7 +9,6 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from sage.demo.source_code import Function
 from sage.demo.survey import Summary, Survey
 from sage.jobs import JobResult
 
@@ -19,13 +18,12 @@ __all__ = ["report"]
 SHOWN = 12
 
 
-def report(survey: Survey, result: JobResult, *, hint: str = "") -> RenderableType:
+def report(survey: Survey, result: JobResult) -> RenderableType:
     """What the survey found, what each operator did, and the graph; to be printed by a rich console.
 
     Args:
         survey: the program, after its run.
         result: how the run went.
-        hint: what to do next, for the last line.
     """
     sections = [
         ("Packages with the most functions", _packages(survey)),
@@ -34,22 +32,20 @@ def report(survey: Survey, result: JobResult, *, hint: str = "") -> RenderableTy
         ("What each operator did", _operators(result)),
         ("The graph", Text(survey.env.graph().text(), no_wrap=True)),
     ]
-    return Group(
-        _headline(survey, result),
-        *(_section(title, body) for title, body in sections if body is not None),
-        *([Text(f"\n{hint}", style="dim")] if hint else []),
-    )
+    shown = (_section(title, body) for title, body in sections if body is not None)
+    return Group(_headline(survey, result), *shown)
 
 
 def _headline(survey: Survey, result: JobResult) -> Text:
-    files, functions = (result.operators[name].records_out for name in ("parse", "functions"))
+    parsed = result.operators["functions"]
+    files, functions = parsed.records_in, parsed.records_out
+    found = f"{_count(functions, 'function')} in {_count(sum(survey.lines), 'line')} of {_count(files, 'file')}"
     rates = f"{files / result.duration:,.0f} files and {functions / result.duration:,.0f} functions a second"
-    found = f"{_count(functions, 'function')} in {_count(files, 'file')} below {survey.root}"
-    return Text.assemble((found, "bold"), f"\n{result.duration:.1f} s, {rates}")
+    return Text.assemble((found, "bold"), f"\nbelow {survey.root}\nin {result.duration:.1f} s: {rates}")
 
 
 def _section(title: str, body: RenderableType) -> RenderableType:
-    return Group("", Text(title, style="bold"), Padding(body, (0, 0, 0, 2)))
+    return Group("", Text(title, style="bold"), Padding(body, (0, 0, 0, 2), expand=False))
 
 
 def _packages(survey: Survey) -> Table | None:
@@ -58,10 +54,9 @@ def _packages(survey: Survey) -> Table | None:
         return None
     table = _table("package", "functions", "async", "documented", "mean lines", "longest", numbers=range(1, 6))
     for package, summary in ranked[:SHOWN]:
-        table.add_row(package, *_figures(summary))
+        table.add_row(_cut(package), *_figures(summary))
     if others := ranked[SHOWN:]:
         table.add_row(f"{len(others):,} more", *_figures(_together(others)), style="dim")
-    table.add_section()
     table.add_row("all", *_figures(_together(ranked)), style="bold")
     return table
 
@@ -84,47 +79,52 @@ def _longest(survey: Survey) -> Table | None:
     functions = [function for longest in survey.longest for function in longest]
     if not functions:
         return None
-    table = _table("lines", "function", "where", numbers=[0])
+    table = _table("lines", "where", "function", numbers=[0], gives_way=2)
     for function in functions:
-        table.add_row(f"{function.lines:,}", function.name, _place(function))
+        table.add_row(f"{function.lines:,}", Text(f"{function.path.as_posix()}:{function.line}"), _cut(function.name))
     return table
-
-
-def _place(function: Function) -> str:
-    return f"{function.path.as_posix()}:{function.line}"
 
 
 def _unreadable(survey: Survey) -> Table | None:
     if not survey.unreadable.values:
         return None
-    table = _table("file", "failed at", "because of")
+    table = _table("file", "failed at", "because of", gives_way=2)
     for file in survey.unreadable.values[:SHOWN]:
-        table.add_row(file.path.as_posix(), file.step, file.reason)
+        table.add_row(Text(file.path.as_posix()), file.step, _cut(file.reason))
     if (hidden := len(survey.unreadable) - SHOWN) > 0:
-        table.add_row(f"{hidden:,} more", "", "", style="dim")
+        table.add_row(f"{hidden:,} more", style="dim")
     return table
 
 
-def _operators(result: JobResult) -> Table:
-    table = _table("operator", "in", "out", "at work", "held up", numbers=range(1, 5))
+def _operators(result: JobResult) -> RenderableType:
+    table = _table("operator", "in", "out", "busy", "blocked", numbers=range(1, 5))
     for name, done in result.operators.items():
         title = f"{name} ×{done.parallelism}" if done.parallelism > 1 else name
-        table.add_row(title, *(f"{n:,}" for n in (done.records_in, done.records_out)), f"{done.busy:.2f} s", f"{done.blocked:.2f} s")
-    return table
+        table.add_row(
+            _cut(title), f"{done.records_in:,}", f"{done.records_out:,}", f"{done.busy:.2f} s", f"{done.blocked:.2f} s"
+        )
+    meaning = "busy: at work in the event loop · blocked: waiting for room downstream"
+    return Group(table, Text(meaning, style="dim"))
 
 
-def _table(*columns: str, numbers: Iterable[int] = ()) -> Table:
-    """A table without lines but under its head; what is too wide for the terminal is cut with an ellipsis.
+def _table(*columns: str, numbers: Iterable[int] = (), gives_way: int = 0) -> Table:
+    """A table without lines but under its head.
 
     Args:
         columns: their titles.
         numbers: which of them hold numbers.
+        gives_way: which of them becomes narrower where the terminal is; its cells are made by `_cut`.
     """
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="dim")
     right = set(numbers)
     for index, title in enumerate(columns):
-        table.add_column(title, justify="right" if index in right else "left", no_wrap=True, overflow="ellipsis")
+        table.add_column(title, justify="right" if index in right else "left", no_wrap=index != gives_way)
     return table
+
+
+def _cut(text: str) -> Text:
+    """A cell that is cut, rather than broken into lines, where the terminal is too narrow for it."""
+    return Text(text, no_wrap=True, overflow="ellipsis")
 
 
 def _count(number: int, noun: str) -> str:

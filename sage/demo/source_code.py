@@ -1,13 +1,18 @@
 """Python source code as records: files, the modules parsed from them, and the functions found in those."""
 
 import ast
+import asyncio
+import os
 import tokenize
 import warnings
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Function", "Module", "SourceFile", "functions_of", "parse", "read"]
+__all__ = ["Function", "Module", "SourceFile", "functions_of", "parse", "python_files", "read"]
+
+# Folders with what was installed from elsewhere.
+_FOREIGN = ("dist-packages", "site-packages")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,19 +26,6 @@ class SourceFile:
 
     path: Path
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Module:
-    """A file as the parser sees it.
-
-    Attributes:
-        path: relative to the folder that is surveyed.
-        tree: its syntax tree.
-    """
-
-    path: Path
-    tree: ast.Module
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +50,39 @@ class Function:
 
     @property
     def package(self) -> str:
-        """The package, or the module that is in none, as one imports it: ``json`` of ``json/decoder.py``, ``os`` of ``os.py``."""
+        """What one imports to get it: ``json`` for a function in ``json/decoder.py``, ``os`` for one in ``os.py``."""
         return self.path.parts[0].removesuffix(".py")
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """What is kept of a file that was parsed.
+
+    Attributes:
+        path: relative to the folder that is surveyed.
+        lines: how many it has.
+        functions: those in it, wherever they stand.
+    """
+
+    path: Path
+    lines: int
+    functions: tuple[Function, ...]
+
+
+async def python_files(root: Path) -> AsyncIterator[Path]:
+    """The Python files below a folder, but for those of installed packages and in hidden folders.
+
+    Cancel safety: it ends; a thread that lists a folder is left to itself.
+
+    Raises:
+        OSError: a folder cannot be listed.
+    """
+    folders = [root]
+    while folders:
+        files, below = await asyncio.to_thread(_listed, folders.pop())
+        folders += reversed(below)
+        for file in files:
+            yield file
 
 
 def read(root: Path, path: Path) -> SourceFile:
@@ -75,28 +98,46 @@ def read(root: Path, path: Path) -> SourceFile:
 
 
 def parse(file: SourceFile) -> Module:
-    """Parse a file.
+    """Parse a file. Its syntax tree, some forty times as large as the text, does not leave this function.
 
     Raises:
         SyntaxError, ValueError: it is not Python, or not of this version.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the style of what is read is not ours to judge
-        return Module(file.path, ast.parse(file.text, str(file.path)))
+        tree = ast.parse(file.text, str(file.path))
+    return Module(file.path, _lines_in(file.text), tuple(_functions(tree, file.path)))
 
 
-def functions_of(module: Module) -> Iterator[Function]:
-    """Every ``def`` and ``async def`` of a module, wherever it stands: in classes, other functions, conditions and loops."""
-    waiting: list[tuple[ast.AST, str]] = [(module.tree, "")]
+def functions_of(module: Module) -> tuple[Function, ...]:
+    """The functions of a module."""
+    return module.functions
+
+
+def _listed(folder: Path) -> tuple[list[Path], list[Path]]:
+    with os.scandir(folder) as found:
+        entries = sorted(found, key=lambda entry: entry.name)
+    files = [Path(entry.path) for entry in entries if entry.name.endswith(".py") and entry.is_file()]
+    folders = [Path(entry.path) for entry in entries if entry.is_dir(follow_symlinks=False)]
+    return files, [path for path in folders if path.name not in _FOREIGN and not path.name.startswith(".")]
+
+
+def _lines_in(text: str) -> int:
+    unended = bool(text) and not text.endswith("\n")
+    return text.count("\n") + unended  # `splitlines` would also split at form feeds
+
+
+def _functions(tree: ast.Module, path: Path) -> Iterator[Function]:
+    waiting: list[tuple[ast.AST, str]] = [(tree, "")]
     while waiting:  # a stack of its own, because code may be nested deeper than Python recurses
         node, scope = waiting.pop()
         for child in ast.iter_child_nodes(node):
             if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
-                yield _described(child, scope + child.name, module.path)
+                yield _described(child, scope + child.name, path)
                 waiting.append((child, f"{scope}{child.name}.<locals>."))
             elif isinstance(child, ast.ClassDef):
                 waiting.append((child, f"{scope}{child.name}."))
-            elif isinstance(child, ast.stmt | ast.excepthandler | ast.match_case):  # functions are never within expressions
+            elif isinstance(child, ast.stmt | ast.excepthandler | ast.match_case):  # expressions hold no functions
                 waiting.append((child, scope))
 
 

@@ -2,9 +2,10 @@
 
 ::
 
-    find ─▶ select ─▶ read ─▶ parse ─▶ functions ─┬─▶ by package ─▶ summarise ×2 ─▶ summaries
-                       ┊        ┊                 └─▶ pick longest ─▶ longest
-                       └┄┄┄┄┄┄┄┄┴┄┄▶ explain ─▶ unreadable
+    find ─▶ read ─▶ parse ─┬─▶ functions ─┬─▶ by package ─▶ summarise ×2 ─▶ summaries
+             ┊        ┊    │              └─▶ pick longest ─▶ longest
+             ┊        ┊    └─▶ add lines ─▶ lines
+             └┄┄┄┄┄┄┄┄┴┄┄▶ explain ─▶ unreadable         (dead letters of both)
 """
 
 import sysconfig
@@ -13,10 +14,10 @@ from functools import partial
 from pathlib import Path
 
 import sage
-from sage.demo.source_code import Function, SourceFile, functions_of, parse, read
+from sage.demo.source_code import Function, Module, SourceFile, functions_of, parse, python_files, read
 from sage.stream import Collected
 
-__all__ = ["Summary", "Survey", "Unreadable", "build"]
+__all__ = ["Summary", "Survey", "Unreadable", "build", "environment"]
 
 # How many of the longest functions are kept.
 LONGEST = 5
@@ -79,6 +80,7 @@ class Survey:
         root: the folder that is surveyed.
         summaries: one for each package that has functions.
         longest: a single value: the longest functions of all, the longest first.
+        lines: a single value: how many lines were parsed.
         unreadable: the files that were set aside.
     """
 
@@ -86,6 +88,7 @@ class Survey:
     root: Path
     summaries: Collected[tuple[str, Summary]]
     longest: Collected[tuple[Function, ...]]
+    lines: Collected[int]
     unreadable: Collected[Unreadable]
 
 
@@ -95,13 +98,12 @@ def build(path: str | Path | None = None) -> Survey:
     Args:
         path: the folder to survey; `None` for the standard library of this Python.
     """
-    root = Path(path or sysconfig.get_path("stdlib"))
+    root = Path(sysconfig.get_path("stdlib") if path is None else path)
 
-    # A syntax tree takes a hundred times the room of its text. With few records between two operators memory stays small,
-    # and whoever is ahead waits.
-    env = sage.Environment("survey", batch_size=16, channel_capacity=32)
+    # Files are large records. At most 128 lie between two operators; when they do, the reader waits for the parser.
+    env = sage.Environment("survey", batch_size=32, channel_capacity=128)
 
-    files = env.from_source(sage.sources.glob("**/*.py", root), name="find").filter(partial(belongs, root), name="select")
+    files = env.from_iterable(partial(python_files, root), name="find")
     texts = files.map(partial(read, root), name="read", blocking=True, concurrency=8, on_error=sage.DeadLetter())
     modules = texts.map(parse, name="parse", on_error=sage.DeadLetter())
     functions = modules.flat_map(functions_of, name="functions")
@@ -110,6 +112,7 @@ def build(path: str | Path | None = None) -> Survey:
         Summary(), Summary.with_function, emit="end", parallelism=2, name="summarise"
     )
     longest = functions.fold((), keep_longest, emit="end", name="pick longest")
+    lines = modules.sum(lines_in, emit="end", name="add lines")
     letters = texts.side_output("dead_letters").union(modules.side_output("dead_letters"))
 
     return Survey(
@@ -117,19 +120,24 @@ def build(path: str | Path | None = None) -> Survey:
         root=root,
         summaries=summaries.collect(name="summaries"),
         longest=longest.collect(name="longest"),
+        lines=lines.collect(name="lines"),
         unreadable=letters.map(partial(explain, root), name="explain").collect(name="unreadable"),
     )
 
 
-def belongs(root: Path, path: Path) -> bool:
-    """Whether a file is part of what is surveyed, and neither installed from elsewhere nor in a hidden folder."""
-    folders = path.relative_to(root).parts[:-1]
-    return not any(name in ("site-packages", "dist-packages") or name.startswith(".") for name in folders)
+def environment() -> sage.Environment:
+    """The program for the standard library, as ``sage graph`` and ``sage run`` take it."""
+    return build().env
 
 
 def package_of(function: Function) -> str:
     """The key of a function: functions of one package meet in one subtask."""
     return function.package
+
+
+def lines_in(module: Module) -> int:
+    """How long a file is."""
+    return module.lines
 
 
 def lines_of(function: Function) -> int:

@@ -75,6 +75,10 @@ class FeedbackTask(OperatorTask):
             self._loop_ended = True
             await self.router.end()  # the end goes around once, and then ends this task as any other
 
-    async def _process(self, batch: Batch[Any]) -> None:
+    async def on_batch(self, batch: Batch[Any]) -> None:
+        """See `OperatorTask.on_batch`.
+
+        Cancel safety: the task is done for.
+        """
         self._moved = True
-        await super()._process(batch)
+        await super().on_batch(batch)

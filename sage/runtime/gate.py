@@ -31,7 +31,7 @@ class Input:
         port: at which of the operator's inputs.
     """
 
-    __slots__ = ("_buffer", "barrier", "channel", "ended", "fresh", "port", "probe", "queued", "watermark")
+    __slots__ = ("barrier", "buffer", "channel", "ended", "fresh", "port", "probe", "queued", "watermark")
 
     def __init__(self, channel: ReceiveChannel[Any], port: int) -> None:
         self.channel = channel
@@ -46,12 +46,12 @@ class Input:
         self.queued = False
         #: Whether the channel has told of something since it was last drained.
         self.fresh = False
-        # Drained from the channel, with their places still taken.
-        self._buffer: deque[Any] = deque()
+        #: Drained from the channel, with their places still taken.
+        self.buffer: deque[Any] = deque()
 
     def next(self, limit: int) -> Any:
         """The next element, small batches joined up to `limit` records; `None` when nothing is there now."""
-        buffer = self._buffer
+        buffer = self.buffer
         if not buffer:
             if not self.fresh:
                 return None
@@ -61,21 +61,16 @@ class Input:
                 return None
         element = buffer.popleft()
         if type(element) is Batch:
-            if buffer and type(buffer[0]) is Batch:
+            if buffer:
                 element = self._joined(element, limit)
-            self.channel.release(len(element))
+            self.channel.release(len(element.values))
         return element
 
-    @property
-    def exhausted(self) -> bool:
-        """Whether there is nothing more for now: the channel will tell when that changes."""
-        return not (self._buffer or self.fresh)
-
     def _joined(self, first: Batch[Any], limit: int) -> Batch[Any]:
-        parts, records, buffer = [first], len(first), self._buffer
+        parts, records, buffer = [first], len(first.values), self.buffer
         while buffer and type(buffer[0]) is Batch:
             following: Batch[Any] = buffer[0]
-            records += len(following)
+            records += len(following.values)
             if records > limit or not first.same_columns(following):
                 break
             parts.append(buffer.popleft())
@@ -121,8 +116,9 @@ class Gate:
             if element is None:
                 self._leave(entry)
             elif type(element) is Batch:
-                if entry.exhausted:
-                    self._leave(entry)
+                if not (entry.fresh or entry.buffer):  # the channel will tell when that changes
+                    self._line.popleft()
+                    entry.queued = False
                 elif len(self._line) > 1:
                     self._line.rotate(-1)
                 self.port = entry.port

@@ -31,15 +31,16 @@ class Mail(NamedTuple):
 class Mailbox:
     """The mailbox of one task. Anyone on the same loop may post; only the task reads."""
 
-    __slots__ = ("_waiter", "_woken", "collect_due", "mail")
+    __slots__ = ("_loop", "_waiter", "collect_due", "mail", "woken")
 
     def __init__(self) -> None:
         self.mail: deque[Mail] = deque()
         #: The logic has something to collect, or has room again.
         self.collect_due = False
-        # A wake-up came since the task last began to look around: it must not wait now.
-        self._woken = False
+        #: Something has come since the task last cleared this, when it began to look around: it must not wait now.
+        self.woken = False
         self._waiter: asyncio.Future[None] | None = None
+        self._loop = asyncio.get_running_loop()
 
     def post(self, kind: MailKind, payload: Any = None) -> None:
         """Leave a piece of mail and wake the task."""
@@ -53,22 +54,14 @@ class Mailbox:
 
     def wake(self) -> None:
         """Let the task look around: data has come, say."""
-        self._woken = True
+        self.woken = True
         waiter = self._waiter
         if waiter is not None:
             self._waiter = None
             if not waiter.done():
                 waiter.set_result(None)
 
-    def look(self) -> None:
-        """The task begins to look around: what comes from now on ends the next `wait`."""
-        self._woken = False
-
-    async def wait(self) -> None:
-        """Wait until something comes, or go on at once if something has since `look`.
-
-        Cancel safety: nothing is lost; what has come is still there to be seen.
-        """
-        if not self._woken:
-            self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
+    def arrival(self) -> "asyncio.Future[None]":
+        """A future that is done when something comes. Ask only while `woken` is false; cancelling it loses nothing."""
+        self._waiter = waiter = self._loop.create_future()
+        return waiter

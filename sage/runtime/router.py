@@ -72,6 +72,11 @@ class Router:
         main = self._by_name[None]
         self._only = main[0] if len(main) == 1 and len(main[0].senders) == 1 and not main[0].chooses else None
 
+    @property
+    def holds_back(self) -> bool:
+        """Whether something waits for a `flush`."""
+        return bool(self._stuck)
+
     def offer(self, batch: Batch[Any], output: str | None = None) -> bool:
         """See `MessageRouter.offer`. Call `flush` before the next one if it returns False.
 
@@ -79,8 +84,7 @@ class Router:
             RecordFailed: a custom partitioning failed on a record.
         """
         if output is None and self._only is not None:
-            self._send(self._only, 0, batch)
-            return not self._stuck
+            return self._send(self._only, 0, batch)
         edges = self._by_name.get(output)
         if edges is None:
             self._drop(batch, output)
@@ -130,14 +134,17 @@ class Router:
             for sender in edge.open_senders:
                 await sender.aclose()
 
-    def _send(self, edge: Output, index: int, part: Batch[Any]) -> None:
+    def _send(self, edge: Output, index: int, part: Batch[Any]) -> bool:
+        """Send a part if there is room, else hold it; tell whether it is off our hands."""
         sender = edge.senders[index]
-        if sender is not None:
-            try:
-                if not sender.try_send(part, len(part)):
-                    self._stuck.append((edge, index, part))
-            except ReceiverClosed:
-                self._closed(edge, index)
+        try:
+            if sender is None or sender.try_send(part, len(part.values)):
+                return True
+        except ReceiverClosed:
+            self._closed(edge, index)
+            return True
+        self._stuck.append((edge, index, part))
+        return False
 
     def _mark(self, edge: Output, element: Any) -> None:
         for index, sender in enumerate(edge.senders):

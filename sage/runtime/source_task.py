@@ -29,6 +29,8 @@ class SourceTask(Task):
         super().__init__(subtask, context, mailbox, router)
         self._logic = logic
         self._reader: PullReader[Any] | PushReader[Any]
+        # Whether the task waits and has nothing in hand.
+        self._idle = False
 
     async def open(self) -> None:
         """See `Task.open`.
@@ -67,23 +69,39 @@ class SourceTask(Task):
             await self.emit((Batch(values),))
 
     async def _push(self, reader: PushReader[Any]) -> None:
-        outlet: Outlet[Any] = Outlet(self.context.batch_size, self.context.budget, self.mailbox.wake)
+        mailbox, context = self.mailbox, self.context
+        outlet: Outlet[Any] = Outlet(context.batch_size, context.budget, mailbox.wake, self._pass_on)
         name = f"{self.subtask.name} reader"
         producer = asyncio.get_running_loop().create_task(reader.run(outlet), name=name)
-        producer.add_done_callback(lambda _: self.mailbox.wake())
+        producer.add_done_callback(lambda _: mailbox.wake())
         try:
             while not (producer.done() or self._done):
-                self.mailbox.look()
+                mailbox.woken = False
                 if outlet:
                     await self._forward(outlet)
+                elif self.router.holds_back:
+                    await self.flush()
                 else:
+                    self._idle = True
                     await self.wait()
+                    self._idle = False
         finally:
+            self._idle = False
             await self._stop(producer)
+        await self.flush()
         if outlet:
             await self._forward(outlet)
         if not producer.cancelled():
             producer.result()
+
+    def _pass_on(self, value: Any) -> bool:
+        """Send a record straight from the reader's task: while this task waits, nothing can be in its way."""
+        if not self._idle or self.router.holds_back:
+            return False
+        self.meter.records_out += 1
+        if not self.router.offer(Batch([value])):
+            self.mailbox.wake()
+        return True
 
     async def _stop(self, producer: "asyncio.Task[None]") -> None:
         """End the producer, by a drain or with the job, and wait until it has closed what it reads."""

@@ -21,7 +21,7 @@ from typing import Any
 import anyio
 
 from sage.graph.plan import Subtask
-from sage.operators.contract import Emissions, Logic, Tagged, Wait
+from sage.operators.contract import Emission, Emissions, Logic, Tagged, Wait
 from sage.operators.elements import Barrier, Batch, EndOfStream, Watermark
 from sage.operators.pace import Pace
 from sage.runtime.context import TaskContext
@@ -102,25 +102,25 @@ class Task(ABC):
         meter, router = self.meter, self.router
         for emission in emissions:
             if type(emission) is Batch:
-                meter.records_out += len(emission)
+                meter.records_out += len(emission.values)
                 sent = router.offer(emission)
-            elif type(emission) is Tagged:
-                meter.records_out += len(emission.batch)
-                sent = router.offer(emission.batch, emission.output)
-            elif type(emission) is Wait:
-                await self._sleep(emission.seconds)
-                continue
             else:
-                router.mark(emission)
-                continue
+                sent = await self._emit_other(emission)
             if not sent:
-                paused = meter.pause()
-                await router.flush()
-                meter.was_blocked(paused)
+                await self.flush()
             elif perf_counter() - meter.resumed > self._budget:
                 await self.give_way()
             if router.all_closed:
                 return
+
+    async def flush(self) -> None:
+        """Send what is held back for lack of room.
+
+        Cancel safety: what was not sent is still held.
+        """
+        paused = self.meter.pause()
+        await self.router.flush()
+        self.meter.was_blocked(paused)
 
     async def give_way(self) -> None:
         """Let every other task that is ready run once.
@@ -132,18 +132,31 @@ class Task(ABC):
         self.meter.resumed = perf_counter()
 
     async def wait(self) -> None:
-        """Wait for mail or data.
+        """Wait for mail or data, unless some has come since `mailbox.woken` was cleared.
 
         Cancel safety: nothing is lost.
         """
-        paused = self.meter.pause()
-        await self.mailbox.wait()
-        self.meter.was_idle(paused)
+        mailbox, meter = self.mailbox, self.meter
+        if not mailbox.woken:
+            paused = perf_counter()
+            meter.busy += paused - meter.resumed
+            meter.resumed = paused
+            await mailbox.arrival()
+            meter.resumed = resumed = perf_counter()
+            meter.idle += resumed - paused
 
-    async def _sleep(self, seconds: float) -> None:
-        paused = self.meter.pause()
-        await asyncio.sleep(seconds)
-        self.meter.was_idle(paused)
+    async def _emit_other(self, emission: Emission) -> bool:
+        """Send an emission that is not a batch for the main output; tell whether all of it went."""
+        if isinstance(emission, Tagged):
+            self.meter.records_out += len(emission.batch)
+            return self.router.offer(emission.batch, emission.output)
+        if isinstance(emission, Wait):
+            paused = self.meter.pause()
+            await asyncio.sleep(emission.seconds)
+            self.meter.was_idle(paused)
+        else:
+            self.router.mark(emission)
+        return True
 
 
 class OperatorTask(Task):
@@ -174,16 +187,17 @@ class OperatorTask(Task):
 
         Cancel safety: `close` is called.
         """
-        gate, logic, mailbox = self.gate, self.logic, self.mailbox
-        while not (logic.finished or self.router.all_closed):
-            mailbox.look()
+        gate, logic, mailbox, router = self.gate, self.logic, self.mailbox, self.router
+        always_room = type(logic).has_room is Logic.has_room
+        while not (logic.finished or router.all_closed):
+            mailbox.woken = False
             if mailbox.mail or mailbox.collect_due:
                 await self._read_mail()
-            element = gate.next() if logic.has_room else None
+            element = gate.next() if always_room or logic.has_room else None
             if element is None:
                 await self.wait()
             elif type(element) is Batch:
-                await self._process(element)
+                await self.on_batch(element)
             elif await self._handle(element):
                 return
 
@@ -211,24 +225,24 @@ class OperatorTask(Task):
         if mail.kind is MailKind.TIMER:
             await self.emit(self.logic.on_timer(mail.payload))
 
-    async def _process(self, batch: Batch[Any]) -> None:
-        """Have the logic work on a batch, in pieces that keep within the budget."""
-        meter, pace, port = self.meter, self._pace, self.gate.port
-        records = len(batch)
+    async def on_batch(self, batch: Batch[Any]) -> None:
+        """Have the logic work on a batch, in pieces that keep within the budget.
+
+        Cancel safety: the task is done for.
+        """
+        meter, pace, logic, port = self.meter, self._pace, self.logic, self.gate.port
+        records = len(batch.values)
         meter.records_in += records
         start = 0
         while start < records:
             size = min(pace.size, records - start)
             part = batch if size == records else batch.slice(start, start + size)
-            before = meter.worked()
-            await self.emit(self.logic.process(part, port))
-            pace.took(size, meter.worked() - before)
+            before = perf_counter() - meter.resumed + meter.busy
+            await self.emit(logic.process(part, port))
+            pace.took(size, perf_counter() - meter.resumed + meter.busy - before)
             start += size
-            if start < records:
-                if self.logic.finished or self.router.all_closed:
-                    return
-                if perf_counter() - meter.resumed > self._budget:
-                    await self.give_way()
+            if start < records and (logic.finished or self.router.all_closed):
+                return
 
     async def _handle(self, element: Any) -> bool:
         """Handle a mark; return whether the input has ended."""
@@ -254,7 +268,7 @@ class OperatorTask(Task):
 
     async def _finish_pending(self) -> None:
         while True:
-            self.mailbox.look()
+            self.mailbox.woken = False
             await self._read_mail()
             if not self.logic.pending:
                 return

@@ -1,7 +1,6 @@
 """The harness around one operator, with an operator that does everything an operator may do."""
 
 import asyncio
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -26,19 +25,20 @@ class Probe(Operator[Any, Any]):
 
 
 class ProbeLogic(Logic):
-    """Values pass, ``"later"`` comes out of `collect`, negative numbers go aside."""
+    """Values pass, ``"later"`` comes out of `collect`, negative numbers go aside, and so on: see `process`."""
 
     def __init__(self, opens: bool) -> None:
         self.opens = opens
         self.calls: list[str] = []
         self.keeps = False
         self.held: list[Any] = []
-        self.work: set[asyncio.Task[None]] = set()
-        self.finished_work: list[Any] = []
+        self.running = 0
+        self.group: list[asyncio.Task[None]] = []
+        self.results: list[Any] = []
 
     @property
     def pending(self) -> bool:
-        return bool(self.work or self.finished_work)
+        return bool(self.running or self.results)
 
     async def open(self, context: Any) -> None:
         self.context = context
@@ -64,18 +64,19 @@ class ProbeLogic(Logic):
     def start(self) -> None:
         async def work() -> None:
             await asyncio.sleep(0)
-            self.finished_work.append("came later")
+            self.running -= 1
+            self.results.append("came later")
             self.context.wake()
 
-        task = asyncio.create_task(work())
-        self.work.add(task)
-        task.add_done_callback(self.work.discard)
+        self.running += 1
+        self.group.append(asyncio.create_task(work()))
 
-    def collect(self) -> Iterator[Batch[Any]]:
-        done, self.finished_work = self.finished_work, []
-        if done:
-            yield Batch(done)
-        self.context.wake()  # as an operator does that has room again
+    def collect(self) -> Emissions:
+        """One at a time; the next one is due at once."""
+        if self.results:
+            yield Batch([self.results.pop()])
+        if self.results:
+            self.context.wake()
 
     def on_timer(self, tag: Any) -> Emissions:
         return [Batch([(tag, self.context.now())])]
@@ -159,10 +160,10 @@ async def test_a_wait_is_noted_and_moves_the_clock() -> None:
 
 async def test_settle_waits_for_asynchronous_work() -> None:
     async with OperatorHarness(Probe()) as op:
-        op.process(["later", "later"])
+        op.process(["later", "later", "later"])
         assert op.values == []
         await op.settle()
-        assert op.values == ["came later", "came later"]
+        assert op.values == ["came later"] * 3
 
 
 async def test_the_end_settles_flushes_and_ends() -> None:

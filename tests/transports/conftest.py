@@ -2,4 +2,4 @@
 
 import pytest
 
-pytest.register_assert_rewrite("tests.transports.contract")
+pytest.register_assert_rewrite("tests.transports.contract_ends", "tests.transports.contract_flow")
