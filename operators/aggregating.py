@@ -92,8 +92,7 @@ class AggregateLogic(EachLogic):
         measure: Callable[[Any], Any] | None = None,
         empty: tuple[Any, ...] = (),
     ) -> None:
-        policy: Any = operator  # of its description, the base reads nothing but `on_error`
-        super().__init__(policy, BoundFunction(measure or same, None))
+        super().__init__(operator.on_error, BoundFunction(measure or same, None))
         self._totals = totals
         self._measure = measure
         self._keyed = operator.keyed

@@ -27,6 +27,11 @@ class Shape(Enum):
         """Whether the function must run in a task rather than inline."""
         return self in (Shape.ASYNC, Shape.ASYNC_GENERATOR)
 
+    @property
+    def yields(self) -> bool:
+        """Whether calling the function only makes a generator."""
+        return self in (Shape.GENERATOR, Shape.ASYNC_GENERATOR)
+
 
 class BoundFunction:
     """The user's function as one subtask has it.
@@ -84,10 +89,15 @@ class UserFunction:
         """
         if self.method is None:
             return BoundFunction(self.given, None)
-        instance = self._instance(parallelism)
+        instance = self.instance(parallelism)
         return BoundFunction(getattr(instance, self.method), instance)
 
-    def _instance(self, parallelism: int) -> Function:
+    def instance(self, parallelism: int) -> Function:
+        """The object of one subtask of a function class: given as it is to a single subtask, else a copy or a new one.
+
+        Raises:
+            InvalidOperator: the instance cannot be copied for several subtasks.
+        """
         if isinstance(self.given, type):
             made: Function = self.given()
             return made

@@ -1,4 +1,4 @@
-"""Several inputs, one operator."""
+"""Two inputs, one operator."""
 
 import functools
 from collections.abc import Callable, Iterator
@@ -13,28 +13,11 @@ from sage.operators.functions import CoMapFunction, Function, MapFunction
 from sage.operators.map import Map
 from sage.operators.policies import ErrorPolicy, Fail, dead_letters
 
-__all__ = ["CoMap", "Union"]
+__all__ = ["CoMap"]
 
-T = TypeVar("T")
 Left = TypeVar("Left")
 Right = TypeVar("Right")
 Out = TypeVar("Out")
-
-
-@dataclass(frozen=True)
-class Union(Operator[T, T]):
-    """The records of all inputs, as they come."""
-
-    kind: ClassVar[str] = "union"
-
-    def build(self, subtask: int, parallelism: int) -> Logic:
-        """See `Operator.build`."""
-        return _UnionLogic()
-
-
-class _UnionLogic(Logic):
-    def process(self, batch: Batch[Any], port: int) -> Emissions:
-        return (batch,)
 
 
 @dataclass(frozen=True)
@@ -90,7 +73,7 @@ class CoMap(Operator[Left | Right, Out]):
         first, second = self._sides
         if not self._has_class:
             return _CoMapLogic(first.build(subtask, parallelism), second.build(subtask, parallelism))
-        instance = self._targets[0]._instance(parallelism)
+        instance = self._targets[0].instance(parallelism)
         first, second = replace(first, function=instance), replace(second, function=instance)
         return _CoMapLogic(first.build(subtask, 1), second.build(subtask, 1))
 
@@ -136,6 +119,7 @@ class CoMap(Operator[Left | Right, Out]):
 @dataclass(frozen=True)
 class _Side(Map[Any, Any]):
     kind: ClassVar[str] = "co_map"
+    not_yielding: ClassVar[str] = "write flat_map({}) on its stream before connect(...)"
 
 
 @dataclass(frozen=True)
@@ -160,6 +144,7 @@ class _CoMapLogic(Logic):
 
     def __init__(self, first: Logic, second: Logic) -> None:
         self._logics = first, second
+        self.takes_whole_batches = first.takes_whole_batches and second.takes_whole_batches
         # Watermarks kept back, oldest first, and how many of the two still have earlier records in flight.
         self._kept: dict[Watermark, int] = {}
 

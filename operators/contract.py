@@ -102,6 +102,8 @@ class Logic(ABC):
 
     #: Set by a logic that wants nothing more (`take`): the runner ends it and tells its upstream.
     finished: bool = False
+    #: Whether the runner does not cut a batch into pieces for it, because `process` only files the records away.
+    takes_whole_batches: bool = False
 
     @property
     def has_room(self) -> bool:

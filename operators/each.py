@@ -17,6 +17,7 @@ from sage.operators.contract import Context, Emissions, Logic, Operator, Tagged,
 from sage.operators.elements import Batch
 from sage.operators.errors import InvalidOperator, RecordFailed
 from sage.operators.functions import Function
+from sage.operators.numbers import is_count, is_number
 from sage.operators.policies import DEAD_LETTERS, ErrorPolicy, Fail, Letter, Retry, check_policy, dead_letters
 from sage.operators.threads import in_thread
 
@@ -53,15 +54,25 @@ class EachRecord(Operator[In, Out], Generic[In, Out]):
     base: ClassVar[type[Function]]
     method: ClassVar[str]
     default_concurrency: ClassVar[int] = 32
+    #: How the function may give its results.
+    shapes: ClassVar[tuple[Shape, ...]] = tuple(Shape)
+    #: What to write instead of a function that yields, where none may.
+    not_yielding: ClassVar[str] = "return its results as a list"
 
     def __post_init__(self) -> None:
         target = self.target
-        if self.concurrency is not None and (not isinstance(self.concurrency, int) or self.concurrency < 1):
+        if target.shape not in self.shapes and target.shape.yields:
+            name = target.label or "the lambda"
+            raise InvalidOperator(f"{self.kind}: {name} yields its results; {self.not_yielding.format(name)}")
+        if self.concurrency is not None and not is_count(self.concurrency):
             raise InvalidOperator(
                 f"{self.kind}: concurrency={self.concurrency!r}: write how many calls may run at a time, 1 or more"
             )
-        if self.timeout is not None and self.timeout <= 0:
+        if self.timeout is not None and not is_number(self.timeout, beyond=True):
             raise InvalidOperator(f"{self.kind}: timeout={self.timeout!r}: write seconds above 0, or None for no limit")
+        for option in ("ordered", "blocking"):
+            if not isinstance(getattr(self, option), bool):
+                raise InvalidOperator(f"{self.kind}: {option}={getattr(self, option)!r}: write True or False")
         if self.blocking and target.shape.is_async:
             raise InvalidOperator(
                 f"{self.kind}: {target.label} is async; blocking=True is for plain functions that block"
@@ -114,12 +125,16 @@ class EachLogic(Logic):
     """Runs a plain function inline on batches, and applies the policy where it fails.
 
     Derived classes say how to run it on many records: `until_error`.
+
+    Args:
+        policy: what is done when the function fails on a record.
+        bound: the function.
     """
 
-    def __init__(self, operator: EachRecord[Any, Any], bound: BoundFunction) -> None:
+    def __init__(self, policy: ErrorPolicy, bound: BoundFunction) -> None:
         self.function = bound
         self.call: Callable[..., Any] = bound.call
-        self._policy = operator.on_error
+        self._policy = policy
         self.context: Context
 
     async def open(self, context: Any) -> None:

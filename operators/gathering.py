@@ -15,6 +15,7 @@ from typing import Any
 from sage.operators.contract import Context, Emissions, Logic, TimerHandle
 from sage.operators.elements import Batch, Watermark, concat
 from sage.operators.errors import InvalidOperator
+from sage.operators.numbers import is_count, is_number
 
 __all__ = ["Gatherer", "GatheringLogic", "check_gathering"]
 
@@ -148,6 +149,8 @@ class Gatherer:
 class GatheringLogic(Logic):
     """Works on lists inline. Derived classes say how: `on_lists`."""
 
+    takes_whole_batches = True
+
     def __init__(self, gatherer: Gatherer) -> None:
         self.gatherer = gatherer
         self.context: Context
@@ -196,13 +199,13 @@ class GatheringLogic(Logic):
             self.context.wake()
 
 
-def check_gathering(max_size: object, max_wait: float | None, owner: str) -> None:
+def check_gathering(max_size: object, max_wait: object, owner: str) -> None:
     """Refuse sizes and times that cannot be.
 
     Raises:
         InvalidOperator: names `owner`, the operator that was given them.
     """
-    if not isinstance(max_size, int) or max_size < 1:
+    if not is_count(max_size):
         raise InvalidOperator(f"{owner}: max_size={max_size!r}: write how many values a list may hold, 1 or more")
-    if max_wait is not None and max_wait < 0:
+    if max_wait is not None and not is_number(max_wait):
         raise InvalidOperator(f"{owner}: max_wait={max_wait!r}: write seconds, 0 or more, or None")

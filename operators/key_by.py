@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
+from sage.operators.callables import Shape
 from sage.operators.contract import Logic
 from sage.operators.each import EachLogic, EachRecord
 from sage.operators.elements import Batch
 from sage.operators.errors import InvalidOperator
 from sage.operators.functions import Function, MapFunction
 from sage.operators.map import refuse_awaitable
+from sage.operators.plain import map_until_error
 
 __all__ = ["KeyBy"]
 
@@ -22,6 +24,8 @@ class KeyBy(EachRecord[T, T]):
     kind: ClassVar[str] = "key_by"
     base: ClassVar[type[Function]] = MapFunction
     method: ClassVar[str] = "map"
+    shapes: ClassVar[tuple[Shape, ...]] = (Shape.PLAIN,)
+    not_yielding: ClassVar[str] = "write a plain function that returns the key"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -32,26 +36,18 @@ class KeyBy(EachRecord[T, T]):
 
     def build(self, subtask: int, parallelism: int) -> Logic:
         """See `Operator.build`."""
-        return _KeyByLogic(self, self.bind(subtask, parallelism))
+        return _KeyByLogic(self.on_error, self.bind(subtask, parallelism))
 
 
 class _KeyByLogic(EachLogic):
     _checked = False
 
     def until_error(self, batch: Batch[Any]) -> tuple[Batch[Any] | None, int, Exception | None]:
-        values = batch.values
-        keys: list[Any] = []
-        error: Exception | None = None
-        try:
-            keys.extend(map(self.call, values))
-        except Exception as raised:
-            error = raised
+        keys, error = map_until_error(self.call, batch.values)
         done = len(keys)
-        if error is None and done < len(values):
-            error = RuntimeError("the function raised StopIteration")
         if not self._checked and keys:
             self._checked = True
             refuse_awaitable(keys[0], self.context.name)
-        if done < len(values):
+        if done < len(batch):
             batch = batch.slice(0, done)
         return Batch(batch.values, keys, batch.timestamps, batch.calls) if done else None, done, error

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from math import isinf
 from typing import Any, ClassVar, TypeVar
 
 from sage.operators.callables import BoundFunction, label_of
@@ -11,6 +10,7 @@ from sage.operators.each import EachLogic
 from sage.operators.elements import Batch
 from sage.operators.errors import InvalidOperator, shorten
 from sage.operators.map import refuse_awaitable
+from sage.operators.numbers import is_count, is_number
 from sage.operators.plain import map_until_error, plain_function, same, visible
 from sage.operators.policies import ErrorPolicy, Fail, check_policy, dead_letters
 
@@ -116,8 +116,7 @@ class Distinct(Operator[T, T]):
 
 class _DistinctLogic(EachLogic):
     def __init__(self, operator: Distinct[Any]) -> None:
-        policy: Any = operator  # of its description, the base reads nothing but `on_error`
-        super().__init__(policy, BoundFunction(operator.by or same, None))
+        super().__init__(operator.on_error, BoundFunction(operator.by or same, None))
         self._by = operator.by
         self._keyed = operator.keyed
         self._seen: set[Any] = set()
@@ -203,9 +202,9 @@ class Throttle(Operator[T, T]):
     burst: int = 1
 
     def __post_init__(self) -> None:
-        if not self.rate > 0 or isinf(self.rate):
+        if not is_number(self.rate, beyond=True):
             raise InvalidOperator(f"throttle: rate={self.rate!r}: write how many records may pass in a second, above 0")
-        if not isinstance(self.burst, int) or self.burst < 1:
+        if not is_count(self.burst):
             raise InvalidOperator(f"throttle: burst={self.burst!r}: write how many records may pass at once, 1 or more")
 
     def build(self, subtask: int, parallelism: int) -> Logic:
@@ -251,5 +250,5 @@ class _ThrottleLogic(Logic):
 
 
 def _check_count(owner: str, count: object) -> None:
-    if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+    if not is_count(count, 0):
         raise InvalidOperator(f"{owner}: {shorten(count)}: write how many records, 0 or more")

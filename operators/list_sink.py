@@ -29,6 +29,8 @@ class Collect(Operator[T, Any]):
 
 
 class _CollectLogic(Logic):
+    takes_whole_batches = True
+
     def __init__(self, values: list[Any]) -> None:
         self._values = values
 

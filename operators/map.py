@@ -6,11 +6,13 @@ from itertools import chain
 from operator import length_hint
 from typing import Any, ClassVar, TypeVar
 
+from sage.operators.callables import Shape
+from sage.operators.contract import Logic
 from sage.operators.each import EachLogic, EachRecord
 from sage.operators.elements import Batch
 from sage.operators.errors import InvalidOperator
-from sage.operators.contract import Logic
 from sage.operators.functions import FilterFunction, Function, MapFunction, SinkFunction
+from sage.operators.plain import map_until_error
 from sage.operators.pool import PoolLogic, Slot
 
 __all__ = ["Filter", "Inspect", "Map"]
@@ -26,36 +28,27 @@ class Map(EachRecord[In, Out]):
     kind: ClassVar[str] = "map"
     base: ClassVar[type[Function]] = MapFunction
     method: ClassVar[str] = "map"
+    shapes: ClassVar[tuple[Shape, ...]] = (Shape.PLAIN, Shape.ASYNC)
+    not_yielding: ClassVar[str] = "write flat_map({})"
 
     def build(self, subtask: int, parallelism: int) -> Logic:
         """See `Operator.build`."""
         bound = self.bind(subtask, parallelism)
-        return _PooledMap(self, bound) if self.runs_in_pool else _InlineMap(self, bound)
+        return _PooledMap(self, bound) if self.runs_in_pool else _InlineMap(self.on_error, bound)
 
 
 class _InlineMap(EachLogic):
     _checked = False
 
     def until_error(self, batch: Batch[Any]) -> tuple[Batch[Any] | None, int, Exception | None]:
-        values = batch.values
-        results: list[Any] = []
-        error: Exception | None = None
-        try:
-            results.extend(map(self.call, values))  # at C speed, and on an error what came before it survives
-        except Exception as raised:
-            error = raised
+        results, error = map_until_error(self.call, batch.values)
         done = len(results)
-        if error is None and done < len(values):  # to `map` and `extend`, a StopIteration looks like the end
-            error = RuntimeError("the function raised StopIteration")
         if not self._checked and results:
-            self._check(results[0])
-        if done < len(values):
+            self._checked = True
+            refuse_awaitable(results[0], self.context.name)
+        if error is not None:
             return (batch.slice(0, done).derive(results) if results else None), done, error
         return batch.derive(results), done, None
-
-    def _check(self, result: Any) -> None:
-        self._checked = True
-        refuse_awaitable(result, self.context.name)
 
 
 class _PooledMap(PoolLogic):
@@ -70,26 +63,21 @@ class Filter(EachRecord[In, In]):
     kind: ClassVar[str] = "filter"
     base: ClassVar[type[Function]] = FilterFunction
     method: ClassVar[str] = "filter"
+    shapes: ClassVar[tuple[Shape, ...]] = (Shape.PLAIN, Shape.ASYNC)
+    not_yielding: ClassVar[str] = "write a function that returns whether to keep the record"
 
     def build(self, subtask: int, parallelism: int) -> Logic:
         """See `Operator.build`."""
         bound = self.bind(subtask, parallelism)
-        return _PooledFilter(self, bound) if self.runs_in_pool else _InlineFilter(self, bound)
+        return _PooledFilter(self, bound) if self.runs_in_pool else _InlineFilter(self.on_error, bound)
 
 
 class _InlineFilter(EachLogic):
     def until_error(self, batch: Batch[Any]) -> tuple[Batch[Any] | None, int, Exception | None]:
         if batch.keys is None and batch.timestamps is None and batch.calls is None:
             return self._values_only(batch.values)
-        mask: list[Any] = []
-        error: Exception | None = None
-        try:
-            mask.extend(map(bool, map(self.call, batch.values)))
-        except Exception as raised:
-            error = raised
+        mask, error = map_until_error(self.call, batch.values, then=bool)
         done = len(mask)
-        if error is None and done < len(batch):
-            error = RuntimeError("the function raised StopIteration")
         return batch.slice(0, done).select(mask) if any(mask) else None, done, error
 
     def _values_only(self, values: list[Any]) -> tuple[Batch[Any] | None, int, Exception | None]:
@@ -122,11 +110,13 @@ class Inspect(EachRecord[In, In]):
     base: ClassVar[type[Function]] = SinkFunction
     method: ClassVar[str] = "sink"
     default_concurrency: ClassVar[int] = 1
+    shapes: ClassVar[tuple[Shape, ...]] = (Shape.PLAIN, Shape.ASYNC)
+    not_yielding: ClassVar[str] = "nobody would run it; write a function that looks at the record and returns"
 
     def build(self, subtask: int, parallelism: int) -> Logic:
         """See `Operator.build`."""
         bound = self.bind(subtask, parallelism)
-        return _PooledInspect(self, bound) if self.runs_in_pool else _InlineInspect(self, bound)
+        return _PooledInspect(self, bound) if self.runs_in_pool else _InlineInspect(self.on_error, bound)
 
 
 class _InlineInspect(EachLogic):

@@ -40,11 +40,20 @@ def plain_function(given: Any, *, owner: str, arity: int = 1) -> UserFunction:
     return function
 
 
-def map_until_error(call: Callable[[Any], Any], values: list[Any]) -> tuple[list[Any], Exception | None]:
-    """Call for each value at C speed; return the results up to the first call that fails, and its error, if any."""
+def map_until_error(
+    call: Callable[[Any], Any], values: list[Any], then: Callable[[Any], Any] | None = None
+) -> tuple[list[Any], Exception | None]:
+    """Call for each value at C speed; return the results up to the first call that fails, and its error, if any.
+
+    Args:
+        call: what is called.
+        values: with what.
+        then: what is called with each result in turn, and may fail as well.
+    """
     results: list[Any] = []
+    calls = map(call, values)
     try:
-        results.extend(map(call, values))  # on an error, what came before it survives
+        results.extend(calls if then is None else map(then, calls))  # on an error, what came before it survives
     except Exception as error:
         return results, error
     if len(results) < len(values):  # to `map` and `extend`, a StopIteration looks like the end

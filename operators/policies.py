@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sage.operators.errors import InvalidOperator
+from sage.operators.numbers import is_count, is_number
 
 __all__ = ["DEAD_LETTERS", "DeadLetter", "ErrorPolicy", "Fail", "Letter", "Retry", "check_policy"]
 
@@ -42,12 +43,12 @@ class Retry:
     then: Fail | DeadLetter = field(default_factory=Fail)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.attempts, int) or self.attempts < 2:
+        if not is_count(self.attempts, 2):
             raise InvalidOperator(f"Retry(attempts={self.attempts!r}): the first call counts, so write at least 2")
-        if self.delay < 0 or self.max_delay < 0:
-            raise InvalidOperator(f"Retry(delay={self.delay}, max_delay={self.max_delay}): seconds cannot be negative")
-        if self.backoff < 1:
-            raise InvalidOperator(f"Retry(backoff={self.backoff}): write 1 for a constant delay or more for a growing one")
+        if not is_number(self.delay) or not is_number(self.max_delay):
+            raise InvalidOperator(f"Retry(delay={self.delay!r}, max_delay={self.max_delay!r}): write seconds, 0 or more")
+        if not is_number(self.backoff, least=1):
+            raise InvalidOperator(f"Retry(backoff={self.backoff!r}): write 1 for a constant delay or more for a growing one")
         if not isinstance(self.then, Fail | DeadLetter):
             raise InvalidOperator(f"Retry(then={self.then!r}): write sage.Fail() or sage.DeadLetter()")
 

@@ -81,6 +81,8 @@ class PoolLogic(Logic):
             lists.
     """
 
+    takes_whole_batches = True
+
     def __init__(self, operator: EachRecord[Any, Any], bound: BoundFunction, rows: int = 1) -> None:
         self.function = bound
         self.call: Callable[..., Any] = bound.call

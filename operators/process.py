@@ -78,7 +78,7 @@ class Process(EachRecord[In, Out]):
         logic = _PooledProcess if self.runs_in_pool else _InlineProcess
         if self.target.method is None:
             return logic(self, BoundFunction(self.function, None), None)
-        instance: Any = self.target._instance(parallelism)
+        instance: Any = self.target.instance(parallelism)
         on_timer = None if self._timer_shape is None else instance.on_timer
         return logic(self, BoundFunction(instance.process, instance), on_timer)
 

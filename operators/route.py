@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
-from sage.operators.callables import BoundFunction
+from sage.operators.callables import BoundFunction, Shape
 from sage.operators.contract import Emissions, Logic, Tagged
 from sage.operators.each import EachLogic, EachRecord
 from sage.operators.elements import Batch
@@ -12,6 +12,7 @@ from sage.operators.errors import InvalidOperator, shorten
 from sage.operators.functions import Function, MapFunction
 from sage.operators.map import refuse_awaitable
 from sage.operators.plain import map_until_error
+from sage.operators.policies import ErrorPolicy
 
 __all__ = ["Route"]
 
@@ -25,6 +26,8 @@ class Route(EachRecord[T, T]):
     kind: ClassVar[str] = "route"
     base: ClassVar[type[Function]] = MapFunction
     method: ClassVar[str] = "map"
+    shapes: ClassVar[tuple[Shape, ...]] = (Shape.PLAIN,)
+    not_yielding: ClassVar[str] = "write a plain function that returns the name of one output"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -40,12 +43,12 @@ class Route(EachRecord[T, T]):
 
     def build(self, subtask: int, parallelism: int) -> Logic:
         """See `Operator.build`."""
-        return _RouteLogic(self, self.bind(subtask, parallelism))
+        return _RouteLogic(self.on_error, self.bind(subtask, parallelism))
 
 
 class _RouteLogic(EachLogic):
-    def __init__(self, operator: Route[Any], bound: BoundFunction) -> None:
-        super().__init__(operator, bound)
+    def __init__(self, policy: ErrorPolicy, bound: BoundFunction) -> None:
+        super().__init__(policy, bound)
         self._checked = False
         # Of the records that `until_error` returned last.
         self._names: list[str] = []

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
+from sage.operators.callables import Shape
 from sage.operators.contract import Logic
 from sage.operators.each import EachLogic, EachRecord
 from sage.operators.elements import Batch
@@ -26,11 +27,13 @@ class Sink(EachRecord[T, Any]):
     base: ClassVar[type[Function]] = SinkFunction
     method: ClassVar[str] = "sink"
     default_concurrency: ClassVar[int] = 1
+    shapes: ClassVar[tuple[Shape, ...]] = (Shape.PLAIN, Shape.ASYNC)
+    not_yielding: ClassVar[str] = "nobody would run it; write a function that delivers the record and returns"
 
     def build(self, subtask: int, parallelism: int) -> Logic:
         """See `Operator.build`."""
         bound = self.bind(subtask, parallelism)
-        return _PooledSink(self, bound) if self.runs_in_pool else _InlineSink(self, bound)
+        return _PooledSink(self, bound) if self.runs_in_pool else _InlineSink(self.on_error, bound)
 
 
 class _InlineSink(EachLogic):

@@ -6,6 +6,7 @@ from itertools import count, islice
 from typing import Any, ClassVar
 
 from sage.operators.errors import InvalidOperator
+from sage.operators.numbers import is_count, is_number
 from sage.operators.source import Outlet, PushReader, Source, SourceLogic
 
 __all__ = ["Ticker"]
@@ -29,9 +30,9 @@ class Ticker(Source[int]):
     count: int | None = None
 
     def __post_init__(self) -> None:
-        if self.interval <= 0:
+        if not is_number(self.interval, beyond=True):
             raise InvalidOperator(f"ticker: interval={self.interval!r}: write seconds above 0")
-        if self.count is not None and self.count < 0:
+        if self.count is not None and not is_count(self.count, 0):
             raise InvalidOperator(f"ticker: count={self.count!r}: write how many ticks there are, or None for no end")
 
     def build(self) -> SourceLogic[int]:

@@ -7,7 +7,6 @@ it weakly: the queue lives as long as one of its ends does.
 import asyncio
 import itertools
 import os
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NoReturn, TypeVar
@@ -161,7 +160,7 @@ class MemoryReceiver(ReceiveChannel[T]):
 
 _numbers = itertools.count(1)
 _queues: "WeakValueDictionary[int, MemoryQueue[object]]" = WeakValueDictionary()
-_token = secrets.token_hex(4)
+_token = os.urandom(4).hex()
 
 
 def _this_process() -> str:

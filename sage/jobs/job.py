@@ -1,7 +1,7 @@
 """A submitted program, running or ended."""
 
 import asyncio
-import uuid
+import os
 from collections.abc import Callable, Mapping
 from time import perf_counter
 from types import TracebackType
@@ -26,7 +26,7 @@ class Job:
 
     def __init__(self, name: str, execution: Execution) -> None:
         #: Unique, also among runs of the same program.
-        self.id = uuid.uuid4().hex[:12]
+        self.id = os.urandom(6).hex()
         self.name = name
         self._execution = execution
         self._task: asyncio.Task[None] | None = None

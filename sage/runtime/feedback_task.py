@@ -1,10 +1,7 @@
 """The task at the head of a feedback loop."""
 
-from typing import Any
-
 from sage.graph.plan import Subtask
 from sage.operators.contract import Logic
-from sage.operators.elements import Batch
 from sage.runtime.context import TaskContext
 from sage.runtime.feedback import LoopWatch, Probe
 from sage.runtime.gate import Gate
@@ -34,8 +31,8 @@ class FeedbackTask(OperatorTask):
     ) -> None:
         super().__init__(subtask, context, mailbox, router, gate, logic)
         self._watch = watch
-        # Whether a record has passed since the last probe went out.
-        self._moved = False
+        # How many records had passed when the last probe went out.
+        self._passed = 0
         self._loop_ended = False
 
     def send_probe(self, probe: Probe) -> None:
@@ -61,7 +58,7 @@ class FeedbackTask(OperatorTask):
 
         Cancel safety: nothing is awaited.
         """
-        self._watch.returned(self, self._moved)
+        self._watch.returned(self, moved=self.meter.records_in > self._passed)
 
     async def on_mail(self, mail: Mail) -> None:
         """See `OperatorTask.on_mail`.
@@ -69,16 +66,8 @@ class FeedbackTask(OperatorTask):
         Cancel safety: the task is done for.
         """
         if mail.kind is MailKind.PROBE:
-            self._moved = False
+            self._passed = self.meter.records_in
             self.router.mark(mail.payload, loop=mail.payload.loop)
         elif mail.kind is MailKind.LOOP_ENDED:
             self._loop_ended = True
             await self.router.end()  # the end goes around once, and then ends this task as any other
-
-    async def on_batch(self, batch: Batch[Any]) -> None:
-        """See `OperatorTask.on_batch`.
-
-        Cancel safety: the task is done for.
-        """
-        self._moved = True
-        await super().on_batch(batch)

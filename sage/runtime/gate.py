@@ -39,8 +39,9 @@ class Input:
         self.ended = False
         #: The highest watermark so far, in microseconds; `None` before the first.
         self.watermark: int | None = None
-        #: Delivered and not aligned yet.
+        #: Delivered and not aligned yet: what lies behind it may not be read.
         self.barrier: Barrier | None = None
+        #: Delivered and not aligned yet.
         self.probe: Probe | None = None
         #: Whether it stands in the gate's line of inputs that have something.
         self.queued = False
@@ -49,25 +50,10 @@ class Input:
         #: Drained from the channel, with their places still taken.
         self.buffer: deque[Any] = deque()
 
-    def next(self, limit: int) -> Any:
-        """The next element, small batches joined up to `limit` records; `None` when nothing is there now."""
+    def joined(self, first: Batch[Any], limit: int) -> Batch[Any]:
+        """The batch with those that have piled up behind it, up to `limit` records."""
         buffer = self.buffer
-        if not buffer:
-            if not self.fresh:
-                return None
-            self.fresh = False
-            buffer.extend(self.channel.drain())
-            if not buffer:
-                return None
-        element = buffer.popleft()
-        if type(element) is Batch:
-            if buffer:
-                element = self._joined(element, limit)
-            self.channel.release(len(element.values))
-        return element
-
-    def _joined(self, first: Batch[Any], limit: int) -> Batch[Any]:
-        parts, records, buffer = [first], len(first.values), self.buffer
+        parts, records = [first], len(first.values)
         while buffer and type(buffer[0]) is Batch:
             following: Batch[Any] = buffer[0]
             records += len(following.values)
@@ -105,26 +91,30 @@ class Gate:
 
     def next(self) -> GateElement | None:
         """The next element for the operator; `None` when nothing is there now."""
+        line = self._line
         while not self._due:
-            if not self._line:
+            if not line:
                 return None
-            entry = self._line[0]
-            if entry.ended or entry.barrier is not None:
-                self._leave(entry)
+            entry = line[0]
+            buffer = entry.buffer
+            if entry.barrier is not None or entry.ended or not (buffer or self._refill(entry)):
+                line.popleft()
+                entry.queued = False
                 continue
-            element = entry.next(self._batch_size)
-            if element is None:
-                self._leave(entry)
-            elif type(element) is Batch:
-                if not (entry.fresh or entry.buffer):  # the channel will tell when that changes
-                    self._line.popleft()
-                    entry.queued = False
-                elif len(self._line) > 1:
-                    self._line.rotate(-1)
-                self.port = entry.port
-                return element
-            else:
+            element = buffer.popleft()
+            if type(element) is not Batch:
                 self._mark(entry, element)
+                continue
+            if buffer:
+                element = entry.joined(element, self._batch_size)
+            entry.channel.release(len(element.values))
+            if not (buffer or entry.fresh):  # the channel will tell when that changes
+                line.popleft()
+                entry.queued = False
+            elif len(line) > 1:
+                line.rotate(-1)
+            self.port = entry.port
+            return element
         return self._due.popleft()
 
     @property
@@ -152,10 +142,14 @@ class Gate:
 
         return arrived
 
-    def _leave(self, entry: Input) -> None:
-        """Take the first input out of the line: it has nothing, or nothing that may be read now."""
-        self._line.popleft()
-        entry.queued = False
+    @staticmethod
+    def _refill(entry: Input) -> bool:
+        """Take what the channel has told of; tell whether there was anything."""
+        if not entry.fresh:
+            return False
+        entry.fresh = False
+        entry.buffer.extend(entry.channel.drain())
+        return bool(entry.buffer)
 
     def _mark(self, entry: Input, element: Any) -> None:
         if isinstance(element, Watermark):

@@ -2,44 +2,50 @@
 
 from time import perf_counter
 
-__all__ = ["Meter"]
+__all__ = ["BLOCKED", "BUSY", "IDLE", "Meter"]
+
+BUSY = "busy"
+IDLE = "idle"
+BLOCKED = "blocked"
 
 
 class Meter:
     """Records and time of one subtask.
 
-    Time is kept as three sums: the task is either busy, or idle (waits for input), or blocked (waits for room downstream). It reads the
-    clock only where it begins or ends to wait.
+    Its time is kept as three sums: it is either busy, or idle (waits for input), or blocked (waits for room downstream). The clock is read
+    only where a stretch of one of these begins; the stretch that is going on is added when somebody asks.
     """
 
-    __slots__ = ("blocked", "busy", "idle", "records_in", "records_out", "resumed")
+    __slots__ = ("blocked", "busy", "idle", "records_in", "records_out", "since", "state")
 
     def __init__(self) -> None:
         self.records_in = 0
         self.records_out = 0
+        #: Seconds of each state, up to `since`.
         self.busy = 0.0
         self.idle = 0.0
         self.blocked = 0.0
-        #: When the task last began to run after waiting.
-        self.resumed = perf_counter()
+        #: What it is doing since then; `None` before its life and after.
+        self.state: str | None = None
+        self.since = perf_counter()
+
+    def turn(self, state: str | None) -> None:
+        """From now on it is in another state, or begins a new stretch of the same."""
+        now = perf_counter()
+        if self.state is BUSY:
+            self.busy += now - self.since
+        elif self.state is IDLE:
+            self.idle += now - self.since
+        elif self.state is BLOCKED:
+            self.blocked += now - self.since
+        self.state = state
+        self.since = now
 
     def worked(self) -> float:
-        """Seconds of work so far, the current stretch included."""
-        return self.busy + perf_counter() - self.resumed
+        """Seconds of work so far, asked for while it is busy."""
+        return self.busy + perf_counter() - self.since
 
-    def pause(self) -> float:
-        """The task begins to wait; return when, for `was_idle` or `was_blocked`."""
-        now = perf_counter()
-        self.busy += now - self.resumed
-        self.resumed = now
-        return now
-
-    def was_idle(self, since: float) -> None:
-        """The task runs again, having waited for input."""
-        now = self.resumed = perf_counter()
-        self.idle += now - since
-
-    def was_blocked(self, since: float) -> None:
-        """The task runs again, having waited for room downstream."""
-        now = self.resumed = perf_counter()
-        self.blocked += now - since
+    def seconds(self) -> tuple[float, float, float]:
+        """How long it has been busy, idle and blocked so far."""
+        self.turn(self.state)
+        return self.busy, self.idle, self.blocked

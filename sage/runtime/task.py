@@ -28,7 +28,7 @@ from sage.runtime.context import TaskContext
 from sage.runtime.feedback import Probe
 from sage.runtime.gate import Gate
 from sage.runtime.mailbox import Mail, Mailbox, MailKind
-from sage.runtime.metrics import Meter
+from sage.runtime.metrics import BLOCKED, BUSY, IDLE, Meter
 from sage.runtime.rendezvous import Rendezvous
 from sage.runtime.router import Router
 
@@ -62,13 +62,13 @@ class Task(ABC):
         try:
             await self.open()
             await opened.arrive()
-            self.meter.resumed = perf_counter()
+            self.meter.turn(BUSY)
             await self.work()
             if self.router.dropped:
                 self.context.logger.info("%s: %d records went to side outputs that nobody reads", self.context.name, self.router.dropped)
             await self.router.end()
         finally:
-            self.meter.pause()
+            self.meter.turn(None)
             self.context.cancel_timers()
             with anyio.CancelScope(shield=True):
                 await self.close()
@@ -108,7 +108,7 @@ class Task(ABC):
                 sent = await self._emit_other(emission)
             if not sent:
                 await self.flush()
-            elif perf_counter() - meter.resumed > self._budget:
+            elif perf_counter() - meter.since > self._budget:
                 await self.give_way()
             if router.all_closed:
                 return
@@ -118,32 +118,28 @@ class Task(ABC):
 
         Cancel safety: what was not sent is still held.
         """
-        paused = self.meter.pause()
+        self.meter.turn(BLOCKED)
         await self.router.flush()
-        self.meter.was_blocked(paused)
+        self.meter.turn(BUSY)
 
     async def give_way(self) -> None:
         """Let every other task that is ready run once.
 
         Cancel safety: nothing is lost.
         """
-        self.meter.pause()
+        self.meter.turn(None)
         await asyncio.sleep(0)
-        self.meter.resumed = perf_counter()
+        self.meter.turn(BUSY)
 
     async def wait(self) -> None:
         """Wait for mail or data, unless some has come since `mailbox.woken` was cleared.
 
         Cancel safety: nothing is lost.
         """
-        mailbox, meter = self.mailbox, self.meter
-        if not mailbox.woken:
-            paused = perf_counter()
-            meter.busy += paused - meter.resumed
-            meter.resumed = paused
-            await mailbox.arrival()
-            meter.resumed = resumed = perf_counter()
-            meter.idle += resumed - paused
+        if not self.mailbox.woken:
+            self.meter.turn(IDLE)
+            await self.mailbox.arrival()
+            self.meter.turn(BUSY)
 
     async def _emit_other(self, emission: Emission) -> bool:
         """Send an emission that is not a batch for the main output; tell whether all of it went."""
@@ -151,9 +147,9 @@ class Task(ABC):
             self.meter.records_out += len(emission.batch)
             return self.router.offer(emission.batch, emission.output)
         if isinstance(emission, Wait):
-            paused = self.meter.pause()
+            self.meter.turn(IDLE)
             await asyncio.sleep(emission.seconds)
-            self.meter.was_idle(paused)
+            self.meter.turn(BUSY)
         else:
             self.router.mark(emission)
         return True
@@ -187,19 +183,26 @@ class OperatorTask(Task):
 
         Cancel safety: `close` is called.
         """
-        gate, logic, mailbox, router = self.gate, self.logic, self.mailbox, self.router
+        gate, logic, mailbox, meter, router = self.gate, self.logic, self.mailbox, self.meter, self.router
         always_room = type(logic).has_room is Logic.has_room
         while not (logic.finished or router.all_closed):
             mailbox.woken = False
             if mailbox.mail or mailbox.collect_due:
                 await self._read_mail()
             element = gate.next() if always_room or logic.has_room else None
-            if element is None:
-                await self.wait()
-            elif type(element) is Batch:
-                await self.on_batch(element)
-            elif await self._handle(element):
-                return
+            if type(element) is Batch:
+                meter.records_in += len(element.values)
+                if len(element.values) <= self._pace.size:
+                    await self._work_on(element)
+                else:
+                    await self._in_pieces(element)
+            elif element is not None:
+                if await self._handle(element):
+                    return
+            elif not mailbox.woken:  # as `wait`, written out: this is where a task spends its life
+                meter.turn(IDLE)
+                await mailbox.arrival()
+                meter.turn(BUSY)
 
     async def close(self) -> None:
         """See `Task.close`.
@@ -225,24 +228,20 @@ class OperatorTask(Task):
         if mail.kind is MailKind.TIMER:
             await self.emit(self.logic.on_timer(mail.payload))
 
-    async def on_batch(self, batch: Batch[Any]) -> None:
-        """Have the logic work on a batch, in pieces that keep within the budget.
+    async def _work_on(self, batch: Batch[Any]) -> None:
+        """Have the logic work on a batch, and learn how long it took."""
+        meter = self.meter
+        before = meter.busy + perf_counter() - meter.since
+        await self.emit(self.logic.process(batch, self.gate.port))
+        self._pace.took(len(batch.values), meter.busy + perf_counter() - meter.since - before)
 
-        Cancel safety: the task is done for.
-        """
-        meter, pace, logic, port = self.meter, self._pace, self.logic, self.gate.port
-        records = len(batch.values)
-        meter.records_in += records
-        start = 0
-        while start < records:
-            size = min(pace.size, records - start)
-            part = batch if size == records else batch.slice(start, start + size)
-            before = perf_counter() - meter.resumed + meter.busy
-            await self.emit(logic.process(part, port))
-            pace.took(size, perf_counter() - meter.resumed + meter.busy - before)
-            start += size
-            if start < records and (logic.finished or self.router.all_closed):
-                return
+    async def _in_pieces(self, batch: Batch[Any]) -> None:
+        """Have the logic work on a long batch, in pieces that keep within the budget."""
+        start, records = 0, len(batch.values)
+        while start < records and not (self.logic.finished or self.router.all_closed):
+            stop = min(start + self._pace.size, records)
+            await self._work_on(batch.slice(start, stop))
+            start = stop
 
     async def _handle(self, element: Any) -> bool:
         """Handle a mark; return whether the input has ended."""

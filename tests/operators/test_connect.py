@@ -1,4 +1,4 @@
-"""Several inputs: union, and a function for each of two."""
+"""Two inputs, and a function for each."""
 
 import asyncio
 import functools
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sage.operators.connect import CoMap, Union
+from sage.operators.connect import CoMap
 from sage.operators.elements import Batch, Watermark
 from sage.operators.errors import InvalidOperator, RecordFailed
 from sage.operators.functions import CoMapFunction, MapFunction
@@ -38,14 +38,6 @@ class Both(CoMapFunction[int, str, str]):
 
     def close(self) -> None:
         self.log.append(("close", self.count))
-
-
-async def test_union_passes_batches_on_unchanged() -> None:
-    batch = Batch([1], ["a"], [1], ["c"])
-    async with OperatorHarness(Union[int]()) as op:
-        op.process(batch)
-        op.process(batch)
-    assert [emission is batch for emission in op.emitted] == [True, True]
 
 
 async def test_each_input_has_its_function() -> None:

@@ -46,8 +46,8 @@ def described(kind: Any, *args: Any, **options: Any) -> Callable[[], Any]:
     [
         (described(Retry, attempts=1), r"Retry\(attempts=1\): .*at least 2"),
         (described(Retry, attempts=2.5), r"Retry\(attempts=2.5\)"),
-        (described(Retry, delay=-1), "cannot be negative"),
-        (described(Retry, max_delay=-1), "cannot be negative"),
+        (described(Retry, delay=-1), "write seconds, 0 or more"),
+        (described(Retry, max_delay=-1), "write seconds, 0 or more"),
         (described(Retry, backoff=0.5), r"Retry\(backoff=0.5\): write 1"),
         (described(Retry, then=Retry()), r"write sage.Fail\(\) or sage.DeadLetter\(\)"),
         (described(check_policy, Retry, "map"), "map: on_error=.*is not a policy; write sage.Fail"),

@@ -105,15 +105,16 @@ class LocalExecution:
 
 def _summed(tasks: list[Task]) -> OperatorStatistics:
     meters = [task.meter for task in tasks]
+    seconds = [meter.seconds() for meter in meters]
     inputs = [entry.channel.statistics() for task in tasks if isinstance(task, OperatorTask) for entry in task.gate.inputs]
     return OperatorStatistics(
         parallelism=len(tasks),
         records_in=sum(meter.records_in for meter in meters),
         records_out=sum(meter.records_out for meter in meters),
         dropped=sum(task.router.dropped for task in tasks),
-        busy=sum(meter.busy for meter in meters),
-        idle=sum(meter.idle for meter in meters),
-        blocked=sum(meter.blocked for meter in meters),
+        busy=sum(busy for busy, _, _ in seconds),
+        idle=sum(idle for _, idle, _ in seconds),
+        blocked=sum(blocked for _, _, blocked in seconds),
         queued=sum(channel.used for channel in inputs),
         capacity=sum(channel.capacity or 0 for channel in inputs),
     )
