@@ -5,14 +5,14 @@ from collections.abc import Callable, Sized
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
-from sage.operators.aggregating import Aggregate, AggregateLogic, Emit, MeasuredLogic
+from sage.operators.aggregating import Aggregate, AggregateLogic, MeasuredLogic
 from sage.operators.callables import label_of
 from sage.operators.contract import Logic
 from sage.operators.errors import InvalidOperator, shorten
 from sage.operators.plain import plain_function, same
 from sage.operators.totals import ALONE, Counts, Sums, Totals
 
-__all__ = ["Count", "Emit", "Fold", "Max", "Min", "Reduce", "Sum"]
+__all__ = ["Count", "Fold", "Max", "Min", "Reduce", "Sum"]
 
 In = TypeVar("In")
 Out = TypeVar("Out")

@@ -13,10 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import islice, repeat
 from operator import length_hint
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from sage.operators.callables import BoundFunction
-from sage.operators.contract import Emissions, Logic, Operator
+from sage.operators.contract import Emissions, Emit, Logic, Operator
 from sage.operators.each import EachLogic
 from sage.operators.elements import Batch
 from sage.operators.errors import InvalidOperator
@@ -25,11 +25,10 @@ from sage.operators.plain import map_until_error, same, visible
 from sage.operators.policies import ErrorPolicy, Fail, check_policy, dead_letters
 from sage.operators.totals import ALONE, Totals
 
-__all__ = ["Aggregate", "AggregateLogic", "Emit", "MeasuredLogic"]
+__all__ = ["Aggregate", "AggregateLogic", "MeasuredLogic"]
 
 In = TypeVar("In")
 Out = TypeVar("Out")
-Emit = Literal["each", "end"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,11 +26,11 @@ of these: see `sage.testing.OperatorHarness`.
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 from sage.operators.elements import Batch, Watermark
 
-__all__ = ["Context", "Emission", "Emissions", "Logic", "Operator", "Tagged", "TimerHandle", "Wait"]
+__all__ = ["Context", "Emission", "Emissions", "Emit", "Logic", "Operator", "Tagged", "TimerHandle", "Wait"]
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -51,6 +51,9 @@ class Wait(NamedTuple):
 
 Emission = Batch[Any] | Tagged | Wait | Watermark
 Emissions = Iterable[Emission]
+
+#: When an aggregate gives its result: a running one with each record, or the final one at the end of the input.
+Emit = Literal["each", "end"]
 
 
 class TimerHandle(Protocol):

@@ -39,6 +39,10 @@ class RecordFailed(OperatorError):
         self.cause = cause
         self.__cause__ = cause
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Errors cross processes. By default an exception is made again from its text alone.
+        return type(self), (self.value, self.cause), self.__dict__
+
 
 def shorten(value: Any, limit: int = 200) -> str:
     """The `repr` of a value, cut to `limit` characters; a value whose `repr` fails is named by its type."""

@@ -1,6 +1,6 @@
 """One record in, any number out."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Iterable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import islice
@@ -129,17 +129,21 @@ class _PooledFlatMap(PoolLogic):
         super().__init__(operator, bound)
         self._yields = yields
 
-    async def run(self, slot: Slot) -> None:
-        if not self._yields:
-            self.put(slot, list(_iterable(await self.call(slot.value), self.context.name)))
-            return
+    def start(self, slot: Slot) -> Awaitable[Any]:
+        return self._read(slot) if self._yields else super().start(slot)
+
+    def results(self, slot: Slot, returned: Any) -> list[Any]:
+        return list(_iterable(returned, self.context.name))
+
+    async def _read(self, slot: Slot) -> list[Any]:
+        """Put results as they come; return those that are left, or all of them if a failure shall leave none behind."""
         async with aclosing(self.call(slot.value)) as results:
-            if self.streams:
-                async for result in results:
-                    self.put(slot, [result])
-                    await self.room(slot)
-            else:
-                self.put(slot, [result async for result in results])
+            if not self.streams:
+                return [result async for result in results]
+            async for result in results:
+                self.put(slot, [result])
+                await self.room(slot)
+        return []
 
 
 def _iterable(results: Any, operator: str) -> Iterable[Any]:

@@ -52,8 +52,8 @@ class _InlineMap(EachLogic):
 
 
 class _PooledMap(PoolLogic):
-    async def run(self, slot: Slot) -> None:
-        self.put(slot, [await self.call(slot.value)])
+    def results(self, slot: Slot, returned: Any) -> list[Any]:
+        return [returned]
 
 
 @dataclass(frozen=True)
@@ -98,8 +98,8 @@ class _InlineFilter(EachLogic):
 
 
 class _PooledFilter(PoolLogic):
-    async def run(self, slot: Slot) -> None:
-        self.put(slot, [slot.value] if await self.call(slot.value) else [])
+    def results(self, slot: Slot, returned: Any) -> list[Any]:
+        return [slot.value] if returned else []
 
 
 @dataclass(frozen=True)
@@ -128,9 +128,8 @@ class _InlineInspect(EachLogic):
 
 
 class _PooledInspect(PoolLogic):
-    async def run(self, slot: Slot) -> None:
-        await self.call(slot.value)
-        self.put(slot, [slot.value])
+    def results(self, slot: Slot, returned: Any) -> list[Any]:
+        return [slot.value]
 
 
 def call_for_each(call: Any, values: list[Any]) -> tuple[int, Exception | None]:

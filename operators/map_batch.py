@@ -9,9 +9,9 @@ Lists are gathered over batches (`gathering.py`). A plain function runs inline; 
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, cast
 
 from sage.operators.callables import BoundFunction, Shape
 from sage.operators.contract import Context, Emissions, Logic, Wait
@@ -216,12 +216,15 @@ class _PooledMapBatch(PoolLogic):
             super().keeps_watermark(watermark)
         return emissions
 
-    async def run(self, slot: Slot) -> None:
+    def start(self, slot: Slot) -> Awaitable[Any]:
+        return cast("Awaitable[Any]", self.call(slot.value.values))
+
+    def results(self, slot: Slot, returned: Any) -> list[Any]:
         call: _ListCall = slot.value
-        call.returned(await self.call(call.values), self._operator)
+        call.returned(returned, self._operator)
         if call.failures:
             raise _SomeFailed
-        self.put(slot, [call])
+        return [call]
 
     def failed(self, slot: Slot, error: BaseException) -> Emissions:
         call: _ListCall = slot.value

@@ -12,16 +12,15 @@ Bounds: workers start nothing new while `batch_size` results wait to be collecte
 beside a slow record for a whole batch, not just for its concurrency. A generator whose results are not collected waits,
 too.
 
-A worker that never suspends (an async function that does not await) would hold the event loop: all workers of
-a pool together get one budget for each turn of the loop.
+A worker whose calls do not suspend (an async function that does not await) would hold the event loop: all such workers of a
+pool together get one budget for each turn of the loop.
 """
 
 import asyncio
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterator
-from time import perf_counter
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, cast
 
 from sage.operators.builder import BatchBuilder
 from sage.operators.callables import BoundFunction
@@ -30,6 +29,7 @@ from sage.operators.each import EachRecord, final_failure
 from sage.operators.elements import Batch, Watermark
 from sage.operators.errors import InvalidOperator
 from sage.operators.policies import Fail, Retry
+from sage.operators.turn import Turn
 
 __all__ = ["PoolLogic", "Slot"]
 
@@ -37,27 +37,24 @@ __all__ = ["PoolLogic", "Slot"]
 class Slot:
     """One record in the pool, and what came of it."""
 
-    __slots__ = ("attempts", "batch", "clock", "done", "error", "outputs", "parked", "row", "segment")
+    __slots__ = ("attempts", "batch", "clock", "done", "error", "outputs", "parked", "row", "segment", "value")
 
     #: The timeout of the call; only there in a pool that has one.
     clock: asyncio.Timeout
 
-    def __init__(self, batch: Batch[Any], row: int, segment: "_Segment") -> None:
+    def __init__(self, value: Any, batch: Batch[Any], row: int, segment: "_Segment") -> None:
+        #: The record, and where it came from.
+        self.value = value
         self.batch = batch
         self.row = row
         self.segment = segment
         #: Results not collected yet.
-        self.outputs: list[Any] = []
+        self.outputs: list[Any] | None = None
         self.done = False
         self.error: BaseException | None = None
         self.attempts = 1
         #: Set while its generator waits for results to be collected.
         self.parked: asyncio.Future[None] | None = None
-
-    @property
-    def value(self) -> Any:
-        """The record."""
-        return self.batch.values[self.row]
 
 
 class _Segment:
@@ -72,7 +69,7 @@ class _Segment:
 
 
 class PoolLogic(Logic):
-    """Runs an async function for each record, a bounded number at a time. Derived classes say how: `run`.
+    """Runs an async function for each record, a bounded number at a time. Derived classes say how: `start` and `results`.
 
     Args:
         operator: the description.
@@ -108,8 +105,9 @@ class PoolLogic(Logic):
         self._limit = 1
         self._rows = rows
         self._closing = False
-        # When the pool's share of this turn of the loop is used up; `None` before it does anything in the turn.
-        self._turn_ends: float | None = None
+        # Whether `collect` was asked for and has not come yet.
+        self._told = False
+        self._turn: Turn
 
     async def open(self, context: Any) -> None:
         """Open the function.
@@ -117,12 +115,17 @@ class PoolLogic(Logic):
         Cancel safety: as `Logic.open`.
         """
         self.context = context
+        self._turn = Turn(context.budget)
         self._limit = max(context.batch_size // self._rows, 1)
         await self.function.open(context)
 
+    def start(self, slot: Slot) -> Awaitable[Any]:
+        """Call the function for one record."""
+        return cast("Awaitable[Any]", self.call(slot.value))
+
     @abstractmethod
-    async def run(self, slot: Slot) -> None:
-        """Call the function for one record and `put` the results."""
+    def results(self, slot: Slot, returned: Any) -> list[Any]:
+        """What goes out for a record, by what awaiting the call returned. May raise as the function may."""
 
     def failed(self, slot: Slot, error: BaseException) -> Emissions:
         """What goes out for a record for which the function has failed for good.
@@ -151,8 +154,8 @@ class PoolLogic(Logic):
     def process(self, batch: Batch[Any], port: int) -> Emissions:
         """See `Logic.process`: takes the records in; results come by `collect`."""
         segment = self._segments[-1]
-        segment.left += len(batch)
-        slots = [Slot(batch, row, segment) for row in range(len(batch))]
+        segment.left += len(batch.values)
+        slots = [Slot(value, batch, row, segment) for row, value in enumerate(batch.values)]
         self._backlog.extend(slots)
         if self._ordered:
             self._line.extend(slots)
@@ -169,24 +172,27 @@ class PoolLogic(Logic):
 
     def collect(self) -> Emissions:
         """See `Logic.collect`."""
+        self._told = False
+        line = self._line
         builder: BatchBuilder[Any] = BatchBuilder()
-        while self._line:
-            head = self._line[0]
-            if head.outputs:
-                if not builder.accepts(head.batch) or len(builder) >= self._limit:
+        while line:
+            slot = line[0]
+            outputs = slot.outputs
+            if outputs is not None:
+                if len(builder.values) >= self._limit or not builder.accepts(slot.batch):
                     yield from builder.batches(self._limit)
-                self._held -= len(head.outputs)
-                builder.add(head.outputs, head.batch, head.row)
-                head.outputs = []
-            if not head.done and self._ordered:
+                self._held -= len(outputs)
+                builder.add(outputs, slot.batch, slot.row)
+                slot.outputs = None
+            if not slot.done and self._ordered:
                 break
-            self._line.popleft()
-            if not head.done:
+            line.popleft()
+            if not slot.done:
                 continue
-            if head.error is not None:
+            if slot.error is not None:
                 yield from builder.batches(self._limit)
-                yield from self.failed(head, head.error)
-            head.segment.left -= 1
+                yield from self.failed(slot, slot.error)
+            slot.segment.left -= 1
             if not self._segments[0].left and len(self._segments) > 1:
                 yield from builder.batches(self._limit)
                 yield from self._due_watermarks()
@@ -222,7 +228,7 @@ class PoolLogic(Logic):
         """Add results of a record, and have them collected when it is their turn."""
         if outputs:
             self._held += len(outputs)
-            if slot.outputs:
+            if slot.outputs is not None:
                 slot.outputs.extend(outputs)
             else:
                 slot.outputs = outputs
@@ -235,7 +241,8 @@ class PoolLogic(Logic):
 
         Cancel safety: nothing is lost when cancelled.
         """
-        await self._give_way()
+        while self._turn.used_up():
+            await self._turn.rest()
         if self._crowded(slot):
             if self._timeout is None:
                 await self._park(slot)
@@ -258,11 +265,10 @@ class PoolLogic(Logic):
             await slot.parked
 
     def _crowded(self, slot: Slot) -> bool:
-        made = len(slot.outputs)
-        if not made:
+        if slot.outputs is None:
             return False
         if self._ordered and self._line[0] is slot:
-            return made >= self._limit
+            return len(slot.outputs) >= self._limit
         return self._held >= self._limit
 
     def _tell(self, slot: Slot) -> None:
@@ -271,54 +277,70 @@ class PoolLogic(Logic):
             self._line.append(slot)
         elif self._line[0] is not slot:
             return
-        self.context.wake()
+        if not self._told:
+            self._told = True
+            self.context.wake()
 
     async def _work(self) -> None:
         self._coming -= 1
+        backlog, turn = self._backlog, self._turn
+        start = self.start if self._timeout is None else self._timed
+        stayed = True
         while not self._closing:  # a function may have kept its cancellation to itself
-            while not self._backlog or self._held >= self._limit:
+            if not backlog or self._held >= self._limit:
                 await self._idleness()
-            await self._give_way()
-            if not self._backlog:
+                stayed = True
                 continue
-            slot = self._backlog.popleft()
-            if len(self._backlog) == self._places - 1:
+            if stayed and turn.used_up():
+                await turn.rest()
+                continue
+            slot = backlog.popleft()
+            if len(backlog) == self._places - 1:
+                self._told = True
                 self.context.wake()  # there is room again
-            await self._attempt(slot)
-            had_outputs = bool(slot.outputs)
+            number = turn.begin()
+            try:
+                outputs = self.results(slot, await start(slot))
+            except (Exception, asyncio.CancelledError) as error:
+                outputs = await self._try_again(slot, start, error)
+            stayed = turn.number == number
+            had_outputs = slot.outputs is not None
             slot.done = True
+            if outputs:
+                self.put(slot, outputs)
+                if self._ordered or not had_outputs:
+                    continue  # `put` has told
             if self._ordered or not had_outputs:
                 self._tell(slot)
 
-    async def _attempt(self, slot: Slot) -> None:
+    async def _try_again(
+        self, slot: Slot, start: Callable[[Slot], Awaitable[Any]], error: Exception | asyncio.CancelledError
+    ) -> list[Any]:
+        """A call has failed: try again as the policy says. Returns results, or leaves the error in the slot."""
         policy = self.policy
         while True:
-            try:
-                await (self.run(slot) if self._timeout is None else self._timed(slot))
-                return
-            except asyncio.CancelledError as error:
+            if isinstance(error, asyncio.CancelledError):
                 task = asyncio.current_task()
                 if task is None or task.cancelling():
-                    raise
-                slot.error = error  # the function was cancelled from within: something that it awaited was
-                return
-            except Exception as error:
-                if self._closing:
-                    raise
-                if (
-                    not isinstance(policy, Retry)
-                    or slot.attempts >= policy.attempts
-                    or isinstance(error, InvalidOperator)
-                ):
-                    slot.error = error
-                    return
+                    raise error
+            elif self._closing:
+                raise error
+            # A CancelledError here comes from within: something that the function awaited was cancelled.
+            final = isinstance(error, asyncio.CancelledError | InvalidOperator)
+            if final or not isinstance(policy, Retry) or slot.attempts >= policy.attempts:
+                slot.error = error
+                return []
             await asyncio.sleep(policy.pause(slot.attempts))
             slot.attempts += 1
+            try:
+                return self.results(slot, await start(slot))
+            except (Exception, asyncio.CancelledError) as again:
+                error = again
 
-    async def _timed(self, slot: Slot) -> None:
+    async def _timed(self, slot: Slot) -> Any:
         try:
             async with asyncio.timeout(self._timeout) as slot.clock:
-                await self.run(slot)
+                return await self.start(slot)
         except TimeoutError as error:
             if slot.clock.expired():
                 raise TimeoutError(f"the call did not end within timeout={self._timeout} seconds") from error
@@ -329,20 +351,6 @@ class PoolLogic(Logic):
         self._idle.append(idle)
         await idle
         self._coming -= 1
-
-    async def _give_way(self) -> None:
-        while True:
-            ends = self._turn_ends
-            if ends is None:
-                self._turn_ends = perf_counter() + self.context.budget
-                asyncio.get_running_loop().call_soon(self._next_turn)
-                return
-            if perf_counter() < ends:
-                return
-            await asyncio.sleep(0)
-
-    def _next_turn(self) -> None:
-        self._turn_ends = None
 
     def _start_workers(self) -> None:
         wanted = len(self._backlog)

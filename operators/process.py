@@ -6,7 +6,7 @@ other. Timers take their turn among the records.
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
@@ -170,7 +170,13 @@ class _PooledProcess(PoolLogic):
     def on_timer(self, tag: Any) -> Emissions:
         return self.process(tag, 0)  # behind the records that came before
 
-    async def run(self, slot: Slot) -> None:
+    def start(self, slot: Slot) -> Awaitable[Any]:
+        return self._run(slot)
+
+    def results(self, slot: Slot, returned: Any) -> list[Any]:
+        return list(returned)
+
+    async def _run(self, slot: Slot) -> list[Any]:
         emitted: list[Any] = []
         lent = ProcessContext(self.context, has_on_timer=self._on_timer is not None)
         lent.enter(slot.batch, slot.row, (lambda value: self.put(slot, [value])) if self.streams else emitted.append)
@@ -185,7 +191,7 @@ class _PooledProcess(PoolLogic):
             raise
         finally:
             lent.leave()
-        self.put(slot, emitted)
+        return emitted
 
     def collect(self) -> Emissions:
         for emission in super().collect():

@@ -43,5 +43,5 @@ class _InlineSink(EachLogic):
 
 
 class _PooledSink(PoolLogic):
-    async def run(self, slot: Slot) -> None:
-        await self.call(slot.value)
+    def results(self, slot: Slot, returned: Any) -> list[Any]:
+        return []

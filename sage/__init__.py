@@ -10,7 +10,8 @@
 
 The house: `transports` and `operators` are islands that know nothing of each other. `graph` says what a program is, `runtime` joins
 operators by channels, `jobs` holds what runs, `stream` and `environment` are what programs are written with. Imports
-point down only. Submodules are loaded when they are first used.
+point down only. `import sage` loads what programs are written with; submodules are loaded when they are first used, operators
+when a program is given one, and the runtime when one is run.
 """
 
 from importlib import import_module
@@ -43,13 +44,13 @@ from sage.operators.functions import (
     SourceFunction,
 )
 from sage.operators.policies import DeadLetter, Fail, Letter, Retry
-from sage.runtime import current_context as context
 from sage.stream import KeyedStream, Stream
+
+from sage.version import __version__
 
 if TYPE_CHECKING:
     from sage import operators, sinks, sources, testing, transports
-
-__version__ = "0.1.0"
+    from sage.runtime import current_context as context
 
 __all__ = [
     "CoMapFunction",
@@ -82,6 +83,7 @@ __all__ = [
     "SourceFunction",
     "Stream",
     "TransportError",
+    "__version__",
     "context",
     "operators",
     "run",
@@ -91,14 +93,16 @@ __all__ = [
     "transports",
 ]
 
-_LAZY = {"operators", "sinks", "sources", "testing", "transports"}
+_LAZY = ("context", "operators", "sinks", "sources", "testing", "transports")
 
+if not TYPE_CHECKING:  # with it, checkers would take every misspelt name for `Any`
 
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
+    def __getattr__(name: str) -> Any:
+        if name not in _LAZY:
+            raise AttributeError(f"module 'sage' has no attribute {name!r}")
+        if name == "context":
+            return import_module("sage.runtime").current_context
         return import_module(f"sage.{name}")
-    raise AttributeError(f"module 'sage' has no attribute {name!r}")
 
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

@@ -10,11 +10,21 @@
     │   └── JobNotRunning       it is not running (any more), so it cannot do what was asked
     └── NotAvailable            a part of sage that this installation, or this version, does not have
 
-    OperatorError               `sage.operators` by itself, see its `errors`
-    └── RecordFailed …          inside a job it becomes the cause of a `JobFailed`
+    OperatorError               `sage.operators` by itself; inside a job it becomes the cause of a `JobFailed`
+    ├── InvalidOperator         an operator was described with a value that cannot be; in a program it is a `GraphError`
+    ├── RecordFailed            the user's function failed on one record
+    └── NotReplayable           a source that can be read once was asked for a second time
 
-    TransportError              `sage.transports` by itself, see its `errors`
-    └── ChannelError …
+    TransportError              `sage.transports` by itself
+    ├── ChannelError            something about one channel
+    │   ├── WouldBlock          nothing there, or no room, now
+    │   ├── ClosedChannel       you closed this end and went on using it
+    │   ├── ReceiverClosed      the receiver wants nothing more
+    │   ├── BrokenChannel       the peer went away without ending
+    │   ├── EndOfChannel        every sender has ended and everything was received
+    │   ├── ReceiverTaken       the channel has its one receiver already
+    │   └── UnreachableChannel  the queue lives where this process or event loop cannot reach it
+    └── InvalidChannel          a channel was described with a value that cannot be
 """
 
 from typing import Any
@@ -27,7 +37,9 @@ from sage.transports.errors import (
     EndOfChannel,
     InvalidChannel,
     ReceiverClosed,
+    ReceiverTaken,
     TransportError,
+    UnreachableChannel,
     WouldBlock,
 )
 
@@ -47,9 +59,11 @@ __all__ = [
     "NotReplayable",
     "OperatorError",
     "ReceiverClosed",
+    "ReceiverTaken",
     "RecordFailed",
     "SageError",
     "TransportError",
+    "UnreachableChannel",
     "WouldBlock",
 ]
 
@@ -76,6 +90,10 @@ class JobError(SageError):
     def __init__(self, message: str, *, job: str) -> None:
         super().__init__(f"job {job!r}: {message}")
         self.job = job
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Errors cross processes. By default an exception is made again from its text alone, and loses its cause.
+        return _again, (type(self), self.args, self.__dict__, self.__cause__)
 
 
 class JobCancelled(JobError):
@@ -106,6 +124,15 @@ class JobFailed(JobError):
         self.operator = operator
         self.subtask = subtask
         self.__cause__ = cause
+
+
+def _again(
+    kind: type[JobError], args: tuple[Any, ...], state: dict[str, Any], cause: BaseException | None
+) -> JobError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    error.__cause__ = cause
+    return error
 
 
 def _told(error: Any) -> str:

@@ -4,15 +4,14 @@ import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
+from sage import operators
 from sage.config import Config
 from sage.errors import GraphError
 from sage.graph import Graph, GraphView
 from sage.jobs import Job, JobResult
 from sage.kernel import Engine
 from sage.operators.functions import SourceFunction
-from sage.operators.iterables import FromFunction, FromIterable
 from sage.operators.source import Source
-from sage.runtime import LocalEngine
 from sage.stream.base import Origin, described
 from sage.stream.feedback import FeedbackLoop
 from sage.stream.stream import Stream
@@ -64,7 +63,7 @@ class Environment:
             channel_capacity=channel_capacity,
             budget=budget,
         )
-        self._engine: Engine[Graph] = LocalEngine(self.config) if engine is None or isinstance(engine, str) else engine
+        self._engine: Engine[Graph] | None = None if engine is None or isinstance(engine, str) else engine
         #: What streams add to. To look at it, use `graph`.
         self.logical_graph = Graph()
 
@@ -87,7 +86,7 @@ class Environment:
             GraphError: it cannot be iterated, or it is an iterator that is a source of this program already.
         """
         self._refuse_second_use(iterable)
-        return self._source(described(FromIterable, iterable), name)
+        return self._source(described(operators.FromIterable, iterable), name)
 
     def from_source(self, source: Source[T] | SourceFunction[T] | type[SourceFunction[T]], *, name: str | None = None) -> Stream[T]:
         """The records of a source: one of `sage.sources`, or a `SourceFunction`.
@@ -96,7 +95,7 @@ class Environment:
             GraphError: it is neither.
         """
         if not isinstance(source, Source):
-            source = described(FromFunction, source)
+            source = described(operators.FromFunction, source)
         return self._source(source, name)
 
     def feedback(self, *, name: str | None = None) -> FeedbackLoop[Any]:
@@ -127,6 +126,8 @@ class Environment:
         Raises:
             GraphError: the program cannot run.
         """
+        if self._engine is None:
+            self._engine = _local_engine(self.config)
         return Job(self.name, self._engine.prepare(self.name, self.logical_graph))
 
     def submit(self) -> Job:
@@ -152,11 +153,17 @@ class Environment:
         if not isinstance(iterable, Iterator | AsyncIterator):
             return
         for node in self.logical_graph.nodes:
-            if isinstance(node.operator, FromIterable) and node.operator.iterable is iterable:
+            if isinstance(node.operator, operators.FromIterable) and node.operator.iterable is iterable:
                 raise GraphError(
                     f"from_iterable: this {type(iterable).__name__} is the source {node.name!r} already, and can be read only once; "
                     f"use that stream twice, or give the function that makes the iterator"
                 )
+
+
+def _local_engine(config: Config) -> Engine[Graph]:
+    from sage.runtime import LocalEngine  # loaded for the first program that runs: `import sage` stays light
+
+    return LocalEngine(config)
 
 
 class LocalEnvironment(Environment):

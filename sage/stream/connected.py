@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-from sage.operators.connect import CoMap
+from sage import operators
 from sage.operators.functions import CoMapFunction
 from sage.stream.base import BaseStream, Origin, described
 from sage.stream.options import CallOptions, Unpack, split_options
@@ -43,6 +43,6 @@ class ConnectedStreams(Generic[L, R]):
             GraphError: it cannot be used that way.
         """
         placed, calling = split_options(options)
-        node = self._left._append(described(CoMap, first, second, **calling), port=0, **placed)
+        node = self._left._append(described(operators.CoMap, first, second, **calling), port=0, **placed)
         self._right._feed(node, 1)
         return self._stream((Origin(node),))

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-from sage.operators.aggregate import Count, Emit, Fold, Max, Min, Reduce, Sum
-from sage.operators.limit import Distinct
+from sage import operators
+from sage.operators.contract import Emit
 from sage.stream.base import described
+from sage.stream.options import PolicyOption, Unpack
 from sage.stream.stream import Stream
 from sage.stream.transforms import Transforms
 
@@ -21,28 +22,28 @@ class KeyedStream(Transforms[T], Generic[K, T]):
 
     def count(self, *, emit: Emit = "each", name: str | None = None, parallelism: int = 1) -> Stream[tuple[K, int]]:
         """How many records each key had: a running count, or with ``emit="end"`` the last one alone."""
-        return self._then(described(Count, keyed=True, emit=emit), name=name, parallelism=parallelism)
+        return self._then(described(operators.Count, keyed=True, emit=emit), name=name, parallelism=parallelism)
 
     def sum(
-        self, of: Callable[[T], Any] | None = None, *, emit: Emit = "each", name: str | None = None, parallelism: int = 1
+        self, of: Callable[[T], Any] | None = None, *, emit: Emit = "each", name: str | None = None, parallelism: int = 1, **policy: Unpack[PolicyOption]
     ) -> Stream[tuple[K, Any]]:
         """The sum of each key's records, or of what `of` returns for them: running, or at the end."""
-        return self._then(described(Sum, of, keyed=True, emit=emit), name=name, parallelism=parallelism)
+        return self._then(described(operators.Sum, of, keyed=True, emit=emit, **policy), name=name, parallelism=parallelism)
 
     def min(
-        self, by: Callable[[T], Any] | None = None, *, emit: Emit = "each", name: str | None = None, parallelism: int = 1
+        self, by: Callable[[T], Any] | None = None, *, emit: Emit = "each", name: str | None = None, parallelism: int = 1, **policy: Unpack[PolicyOption]
     ) -> Stream[tuple[K, T]]:
         """Each key's smallest record, or the one for which `by` is smallest (the first of equals): running, or at the end."""
-        return self._then(described(Min, by, keyed=True, emit=emit), name=name, parallelism=parallelism)
+        return self._then(described(operators.Min, by, keyed=True, emit=emit, **policy), name=name, parallelism=parallelism)
 
     def max(
-        self, by: Callable[[T], Any] | None = None, *, emit: Emit = "each", name: str | None = None, parallelism: int = 1
+        self, by: Callable[[T], Any] | None = None, *, emit: Emit = "each", name: str | None = None, parallelism: int = 1, **policy: Unpack[PolicyOption]
     ) -> Stream[tuple[K, T]]:
         """Each key's largest record, or the one for which `by` is largest (the first of equals): running, or at the end."""
-        return self._then(described(Max, by, keyed=True, emit=emit), name=name, parallelism=parallelism)
+        return self._then(described(operators.Max, by, keyed=True, emit=emit, **policy), name=name, parallelism=parallelism)
 
     def reduce(
-        self, function: Callable[[T, T], T], *, emit: Emit = "each", name: str | None = None, parallelism: int = 1, **policy: Any
+        self, function: Callable[[T, T], T], *, emit: Emit = "each", name: str | None = None, parallelism: int = 1, **policy: Unpack[PolicyOption]
     ) -> Stream[tuple[K, T]]:
         """Combine each record with its key's result so far: running, or at the end.
 
@@ -51,9 +52,9 @@ class KeyedStream(Transforms[T], Generic[K, T]):
             emit: ``"each"`` or ``"end"``.
             name: what the operator is called.
             parallelism: into how many subtasks it is split.
-            policy: ``on_error``, as in `CallOptions`.
+            policy: see `PolicyOption`.
         """
-        return self._then(described(Reduce, function, keyed=True, emit=emit, **policy), name=name, parallelism=parallelism)
+        return self._then(described(operators.Reduce, function, keyed=True, emit=emit, **policy), name=name, parallelism=parallelism)
 
     def fold(
         self,
@@ -63,7 +64,7 @@ class KeyedStream(Transforms[T], Generic[K, T]):
         emit: Emit = "each",
         name: str | None = None,
         parallelism: int = 1,
-        **policy: Any,
+        **policy: Unpack[PolicyOption],
     ) -> Stream[tuple[K, A]]:
         """As `reduce`, from an initial value that may be of another type.
 
@@ -73,11 +74,11 @@ class KeyedStream(Transforms[T], Generic[K, T]):
             emit: ``"each"`` or ``"end"``.
             name: what the operator is called.
             parallelism: into how many subtasks it is split.
-            policy: ``on_error``, as in `CallOptions`.
+            policy: see `PolicyOption`.
         """
-        operator = described(Fold, initial, function, keyed=True, emit=emit, **policy)
+        operator = described(operators.Fold, initial, function, keyed=True, emit=emit, **policy)
         return self._then(operator, name=name, parallelism=parallelism)
 
-    def distinct(self, by: Callable[[T], Any] | None = None, *, name: str | None = None, parallelism: int = 1) -> Stream[T]:
+    def distinct(self, by: Callable[[T], Any] | None = None, *, name: str | None = None, parallelism: int = 1, **policy: Unpack[PolicyOption]) -> Stream[T]:
         """For each key the first of all records that are equal, or for which `by` is; all that was seen is remembered."""
-        return self._then(described(Distinct, by, keyed=True), name=name, parallelism=parallelism)
+        return self._then(described(operators.Distinct, by, keyed=True, **policy), name=name, parallelism=parallelism)

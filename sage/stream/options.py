@@ -6,7 +6,7 @@ from typing import Any, TypedDict, Unpack
 from sage.operators.policies import ErrorPolicy
 from sage.stream.base import seconds
 
-__all__ = ["CallOptions", "Unpack", "split_options"]
+__all__ = ["CallOptions", "PolicyOption", "Unpack", "split_options"]
 
 
 class CallOptions(TypedDict, total=False):
@@ -29,6 +29,16 @@ class CallOptions(TypedDict, total=False):
     ordered: bool
     timeout: float | datetime.timedelta | None
     blocking: bool
+    on_error: ErrorPolicy
+
+
+class PolicyOption(TypedDict, total=False):
+    """What an aggregate does with a record that it cannot take in.
+
+    Attributes:
+        on_error: `Fail` if left out, `Retry` or `DeadLetter`; the result stays as it was before the record.
+    """
+
     on_error: ErrorPolicy
 
 

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from sage import operators
 from sage.graph import Broadcast, Custom, Forward, Partitioning, Rebalance, Rescale
 from sage.errors import GraphError
-from sage.operators.aggregate import Count, Emit, Fold, Max, Min, Reduce, Sum
-from sage.operators.limit import Distinct
+from sage.operators.contract import Emit
 from sage.stream.base import described
+from sage.stream.options import PolicyOption, Unpack
 from sage.stream.transforms import Transforms
 
 __all__ = ["Stream"]
@@ -54,32 +55,32 @@ class Stream(Transforms[T]):
 
     def count(self, *, emit: Emit = "each", name: str | None = None) -> "Stream[int]":
         """How many records there were: a running count, or with ``emit="end"`` the last one alone."""
-        return self._then(described(Count, keyed=False, emit=emit), name=name)
+        return self._then(described(operators.Count, keyed=False, emit=emit), name=name)
 
-    def sum(self, of: Callable[[T], Any] | None = None, *, emit: Emit = "each", name: str | None = None) -> "Stream[Any]":
+    def sum(self, of: Callable[[T], Any] | None = None, *, emit: Emit = "each", name: str | None = None, **policy: Unpack[PolicyOption]) -> "Stream[Any]":
         """The sum of the records, or of what `of` returns for them: running, or at the end."""
-        return self._then(described(Sum, of, keyed=False, emit=emit), name=name)
+        return self._then(described(operators.Sum, of, keyed=False, emit=emit, **policy), name=name)
 
-    def min(self, by: Callable[[T], Any] | None = None, *, emit: Emit = "each", name: str | None = None) -> "Stream[T]":
+    def min(self, by: Callable[[T], Any] | None = None, *, emit: Emit = "each", name: str | None = None, **policy: Unpack[PolicyOption]) -> "Stream[T]":
         """The smallest record, or the one for which `by` is smallest (the first of equals): running, or at the end."""
-        return self._then(described(Min, by, keyed=False, emit=emit), name=name)
+        return self._then(described(operators.Min, by, keyed=False, emit=emit, **policy), name=name)
 
-    def max(self, by: Callable[[T], Any] | None = None, *, emit: Emit = "each", name: str | None = None) -> "Stream[T]":
+    def max(self, by: Callable[[T], Any] | None = None, *, emit: Emit = "each", name: str | None = None, **policy: Unpack[PolicyOption]) -> "Stream[T]":
         """The largest record, or the one for which `by` is largest (the first of equals): running, or at the end."""
-        return self._then(described(Max, by, keyed=False, emit=emit), name=name)
+        return self._then(described(operators.Max, by, keyed=False, emit=emit, **policy), name=name)
 
-    def reduce(self, function: Callable[[T, T], T], *, emit: Emit = "each", name: str | None = None, **policy: Any) -> "Stream[T]":
+    def reduce(self, function: Callable[[T, T], T], *, emit: Emit = "each", name: str | None = None, **policy: Unpack[PolicyOption]) -> "Stream[T]":
         """Combine each record with the result so far: running, or at the end.
 
         Args:
             function: gets the result so far and the record; the first record is the first result.
             emit: ``"each"`` or ``"end"``.
             name: what the operator is called.
-            policy: ``on_error``, as in `CallOptions`.
+            policy: see `PolicyOption`.
         """
-        return self._then(described(Reduce, function, keyed=False, emit=emit, **policy), name=name)
+        return self._then(described(operators.Reduce, function, keyed=False, emit=emit, **policy), name=name)
 
-    def fold(self, initial: A | Callable[[], A], function: Callable[[A, T], A], *, emit: Emit = "each", name: str | None = None, **policy: Any) -> "Stream[A]":
+    def fold(self, initial: A | Callable[[], A], function: Callable[[A, T], A], *, emit: Emit = "each", name: str | None = None, **policy: Unpack[PolicyOption]) -> "Stream[A]":
         """As `reduce`, from an initial value that may be of another type.
 
         Args:
@@ -87,13 +88,13 @@ class Stream(Transforms[T]):
             function: gets the result so far and the record, and returns the next result.
             emit: ``"each"`` or ``"end"``.
             name: what the operator is called.
-            policy: ``on_error``, as in `CallOptions`.
+            policy: see `PolicyOption`.
         """
-        return self._then(described(Fold, initial, function, keyed=False, emit=emit, **policy), name=name)
+        return self._then(described(operators.Fold, initial, function, keyed=False, emit=emit, **policy), name=name)
 
-    def distinct(self, by: Callable[[T], Any] | None = None, *, name: str | None = None) -> "Stream[T]":
+    def distinct(self, by: Callable[[T], Any] | None = None, *, name: str | None = None, **policy: Unpack[PolicyOption]) -> "Stream[T]":
         """The first of all records that are equal, or for which `by` is; all that was seen is remembered."""
-        return self._then(described(Distinct, by, keyed=False), name=name)
+        return self._then(described(operators.Distinct, by, keyed=False, **policy), name=name)
 
     def _spread_as(self, partitioning: Partitioning) -> "Stream[T]":
         return Stream(self._program, self._spread(partitioning))

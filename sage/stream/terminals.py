@@ -2,12 +2,10 @@
 
 from typing import Any, TypeVar
 
+from sage import operators
 from sage.graph import GraphView
 from sage.operators.contract import Operator
 from sage.operators.functions import SinkFunction
-from sage.operators.list_sink import Collect
-from sage.operators.print_sink import Print
-from sage.operators.sink import Sink
 from sage.stream.base import BaseStream, described
 from sage.stream.collected import Collected
 from sage.stream.options import CallOptions, Unpack, split_options
@@ -36,16 +34,16 @@ class Terminals(BaseStream[T]):
         if isinstance(function, Operator):
             self._append(function, **placed)
         else:
-            self._append(described(Sink, function, **calling), **placed)
+            self._append(described(operators.Sink, function, **calling), **placed)
 
     def print(self, prefix: str = "", *, name: str | None = None) -> None:
         """Print each record, after `prefix`."""
-        self._append(described(Print, prefix), name=name)
+        self._append(described(operators.Print, prefix), name=name)
 
     def collect(self, *, name: str | None = None) -> Collected[T]:
         """Collect the records in a list, whose `values` are there as the job runs."""
         collected: Collected[T] = Collected()
-        self._append(Collect(collected.values), name=name)
+        self._append(operators.Collect(collected.values), name=name)
         return collected
 
     async def to_list(self) -> list[T]:

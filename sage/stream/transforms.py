@@ -4,17 +4,10 @@ import datetime
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from sage import operators
 from sage.errors import GraphError
 from sage.graph import Hash, Node
-from sage.operators.flat_map import FlatMap
 from sage.operators.functions import FilterFunction, FlatMapFunction, MapFunction, ProcessFunction
-from sage.operators.key_by import KeyBy
-from sage.operators.limit import Skip, Take, Throttle
-from sage.operators.map import Filter, Inspect, Map
-from sage.operators.map_batch import MapBatch
-from sage.operators.micro_batch import Gather
-from sage.operators.process import Process
-from sage.operators.route import Route
 from sage.stream.base import BaseStream, Origin, described, seconds
 from sage.stream.connected import ConnectedStreams
 from sage.stream.options import CallOptions, Unpack, split_options
@@ -54,7 +47,7 @@ class Transforms(Terminals[T]):
             GraphError: it cannot be used that way.
         """
         placed, calling = split_options(options)
-        return self._then(described(Map, function, **calling), **placed)
+        return self._then(described(operators.Map, function, **calling), **placed)
 
     def filter(self, function: Callable[[T], Any] | FilterFunction[T] | type[FilterFunction[T]], **options: Unpack[CallOptions]) -> "Stream[T]":
         """Keep the records for which `function`, plain or async, returns something true.
@@ -63,7 +56,7 @@ class Transforms(Terminals[T]):
             GraphError: it cannot be used that way.
         """
         placed, calling = split_options(options)
-        return self._then(described(Filter, function, **calling), **placed)
+        return self._then(described(operators.Filter, function, **calling), **placed)
 
     @overload
     def flat_map(self, function: FlatMapFunction[T, U] | type[FlatMapFunction[T, U]], **options: Unpack[CallOptions]) -> "Stream[U]": ...
@@ -85,7 +78,7 @@ class Transforms(Terminals[T]):
             GraphError: it cannot be used that way.
         """
         placed, calling = split_options(options)
-        return self._then(described(FlatMap, function, **calling), **placed)
+        return self._then(described(operators.FlatMap, function, **calling), **placed)
 
     def inspect(self, function: Callable[[T], Any], **options: Unpack[CallOptions]) -> "Stream[T]":
         """Show each record to `function` and pass it on as it is.
@@ -94,15 +87,28 @@ class Transforms(Terminals[T]):
             GraphError: it cannot be used that way.
         """
         placed, calling = split_options(options)
-        return self._then(described(Inspect, function, **calling), **placed)
+        return self._then(described(operators.Inspect, function, **calling), **placed)
 
-    def process(self, function: ProcessFunction[T, U] | type[ProcessFunction[T, U]] | Callable[[T, Any], Any], *, name: str | None = None, parallelism: int = 1) -> "Stream[U]":
+    @overload
+    def process(
+        self, function: ProcessFunction[T, U] | type[ProcessFunction[T, U]], **options: Unpack[CallOptions]
+    ) -> "Stream[U]": ...
+    @overload
+    def process(self, function: Callable[[T, Any], Any], **options: Unpack[CallOptions]) -> "Stream[Any]": ...
+    def process(self, function: Any, **options: Unpack[CallOptions]) -> "Stream[Any]":
         """The most general step: `function` is called with the record and a context by which it emits what it likes.
+
+        It works on one record at a time, also if it is async.
+
+        Args:
+            function: plain or async, of a record and a `ProcessContext`; or a `ProcessFunction`, which may have timers.
+            options: see `CallOptions`.
 
         Raises:
             GraphError: it cannot be used that way.
         """
-        return self._then(described(Process, function), name=name, parallelism=parallelism)
+        placed, calling = split_options(options)
+        return self._then(described(operators.Process, function, **calling), **placed)
 
     # ---- lists
 
@@ -118,7 +124,7 @@ class Transforms(Terminals[T]):
         Raises:
             GraphError: a value cannot be.
         """
-        return self._then(described(Gather, max_size=max_size, max_wait=seconds(max_wait)), name=name, parallelism=parallelism)
+        return self._then(described(operators.Gather, max_size=max_size, max_wait=seconds(max_wait)), name=name, parallelism=parallelism)
 
     @overload
     def map_batch(self, function: Callable[[list[T]], Awaitable[Sequence[U]]], max_size: int, max_wait: float | datetime.timedelta | None = None, **options: Unpack[CallOptions]) -> "Stream[U]": ...
@@ -137,7 +143,7 @@ class Transforms(Terminals[T]):
             GraphError: it cannot be used that way.
         """
         placed, calling = split_options(options)
-        return self._then(described(MapBatch, function, max_size=max_size, max_wait=seconds(max_wait), **calling), **placed)
+        return self._then(described(operators.MapBatch, function, max_size=max_size, max_wait=seconds(max_wait), **calling), **placed)
 
     # ---- limits
 
@@ -147,7 +153,7 @@ class Transforms(Terminals[T]):
         Raises:
             GraphError: the count is negative.
         """
-        return self._then(described(Take, count), name=name)
+        return self._then(described(operators.Take, count), name=name)
 
     def skip(self, count: int, *, name: str | None = None) -> "Stream[T]":
         """All but the first `count` records.
@@ -155,7 +161,7 @@ class Transforms(Terminals[T]):
         Raises:
             GraphError: the count is negative.
         """
-        return self._then(described(Skip, count), name=name)
+        return self._then(described(operators.Skip, count), name=name)
 
     def throttle(self, rate: float, burst: int = 1, *, name: str | None = None) -> "Stream[T]":
         """Let no more than `rate` records a second pass, and at most `burst` at once; the others wait.
@@ -163,7 +169,7 @@ class Transforms(Terminals[T]):
         Raises:
             GraphError: a value cannot be.
         """
-        return self._then(described(Throttle, rate, burst), name=name)
+        return self._then(described(operators.Throttle, rate, burst), name=name)
 
     # ---- parting and meeting
 
@@ -181,7 +187,7 @@ class Transforms(Terminals[T]):
         from sage.stream.keyed import KeyedStream
 
         placed, calling = split_options(options)
-        node = self._append(described(KeyBy, function, **calling), **placed)
+        node = self._append(described(operators.KeyBy, function, **calling), **placed)
         return KeyedStream(self._program, (Origin(node, None, Hash()),))
 
     def union(self, *others: "Transforms[T]") -> "Stream[T]":
@@ -205,18 +211,23 @@ class Transforms(Terminals[T]):
         self._same_program(other, "connect")
         return ConnectedStreams(self, other, self._stream)
 
-    def route(self, function: Callable[[T], str], *, name: str | None = None, parallelism: int = 1) -> "RoutedStreams[T]":
+    def route(self, function: Callable[[T], str], **options: Unpack[CallOptions]) -> "RoutedStreams[T]":
         """Part the stream: `function` names for each record the part that it goes to.
 
         The parts are streams: ``parts = stream.route(f); parts["a"].sink(...)``. What goes to a part that nobody reads is dropped
         (and counted).
+
+        Args:
+            function: a plain function that returns the name of a part.
+            options: see `CallOptions`.
 
         Raises:
             GraphError: it cannot be used that way.
         """
         from sage.stream.routed import RoutedStreams
 
-        node = self._append(described(Route, function), name=name, parallelism=parallelism)
+        placed, calling = split_options(options)
+        node = self._append(described(operators.Route, function, **calling), **placed)
         return RoutedStreams(node, lambda part: self._stream((Origin(node, part),)))
 
     def side_output(self, output: str) -> "Stream[Any]":
@@ -227,7 +238,7 @@ class Transforms(Terminals[T]):
         """
         if len(self._origins) > 1:
             raise GraphError(f"side_output({output!r}): this stream is a union; ask each of {', '.join(self.names)} for its own")
-        (origin,) = self._origins
+        origin = self._origins[0]
         known = getattr(origin.node.operator, "side_outputs", ())
         if known is not None and output not in known:
             has = f"it has {', '.join(map(repr, known))}" if known else "it has none"

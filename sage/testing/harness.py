@@ -29,6 +29,7 @@ class OperatorHarness:
         batch_size: how many records a batch may hold at most.
         subtask_index: which of the parallel instances it plays.
         parallelism: of how many.
+        budget: seconds that it may work without giving way to others.
 
     Attributes:
         emitted: everything that came out, in order, as it came.
@@ -37,13 +38,19 @@ class OperatorHarness:
     """
 
     def __init__(
-        self, operator: Operator[Any, Any], *, batch_size: int = 1024, subtask_index: int = 0, parallelism: int = 1
+        self,
+        operator: Operator[Any, Any],
+        *,
+        batch_size: int = 1024,
+        subtask_index: int = 0,
+        parallelism: int = 1,
+        budget: float = 0.001,
     ) -> None:
         self.logic: Logic = operator.build(subtask_index, parallelism)
         self.clock = ManualClock()
         self.emitted: list[Batch[Any] | Tagged | Watermark] = []
         self.slept: list[float] = []
-        self.context = HarnessContext(self, operator.kind, batch_size, subtask_index, parallelism)
+        self.context = HarnessContext(self, operator.kind, batch_size, subtask_index, parallelism, budget)
         self._woken = asyncio.Event()
 
     @property
@@ -141,13 +148,13 @@ class HarnessContext:
     """The `Context` that a harness lends."""
 
     def __init__(
-        self, harness: OperatorHarness, name: str, batch_size: int, subtask_index: int, parallelism: int
+        self, harness: OperatorHarness, name: str, batch_size: int, subtask_index: int, parallelism: int, budget: float
     ) -> None:
         self.name = name
         self.subtask_index = subtask_index
         self.parallelism = parallelism
         self.batch_size = batch_size
-        self.budget = 0.001
+        self.budget = budget
         self.logger = logging.getLogger(f"sage.testing.{name}")
         self._harness = harness
 

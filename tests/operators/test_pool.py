@@ -257,8 +257,7 @@ async def test_results_of_a_generator_go_out_before_it_ends() -> None:
 @pytest.mark.parametrize("ordered", [True, False])
 async def test_a_generator_that_is_not_collected_waits(ordered: bool) -> None:
     counter = Counter()
-    async with OperatorHarness(FlatMap(counter, ordered=ordered), batch_size=8) as op:
-        op.context.budget = float("inf")
+    async with OperatorHarness(FlatMap(counter, ordered=ordered), batch_size=8, budget=float("inf")) as op:
         op.process(["a"])
         await turns()
         assert len(counter.made) == 8
@@ -279,8 +278,7 @@ async def test_later_generators_fill_one_batch_together_then_wait_for_the_oldest
         async for result in counter(value):
             yield result
 
-    async with OperatorHarness(FlatMap(oldest_waits, concurrency=3), batch_size=8) as op:
-        op.context.budget = float("inf")
+    async with OperatorHarness(FlatMap(oldest_waits, concurrency=3), batch_size=8, budget=float("inf")) as op:
         op.process("abc")
         await turns()
         assert 8 <= len(counter.made) <= 9  # each may be one ahead
@@ -327,23 +325,20 @@ async def never_awaits(value: Any) -> Any:
 
 
 async def test_a_function_that_never_awaits_gives_way() -> None:
-    async with OperatorHarness(Map(never_awaits, concurrency=8)) as op:
-        op.context.budget = 0  # used up at once
+    async with OperatorHarness(Map(never_awaits, concurrency=8), budget=0) as op:  # used up at once
         op.process(range(50))
         assert await loop_turns(op.settle()) >= 50
         assert op.values == list(range(50))
 
 
 async def test_a_generator_that_never_awaits_gives_way() -> None:
-    async with OperatorHarness(FlatMap(Counter(50))) as op:
-        op.context.budget = 0
+    async with OperatorHarness(FlatMap(Counter(50)), budget=0) as op:
         op.process(["a"])
         assert await loop_turns(op.settle()) >= 50
 
 
 async def test_within_its_budget_a_pool_does_not_give_way() -> None:
-    async with OperatorHarness(Map(never_awaits, concurrency=8)) as op:
-        op.context.budget = float("inf")
+    async with OperatorHarness(Map(never_awaits, concurrency=8), budget=float("inf")) as op:
         op.process(range(500))
         assert await loop_turns(op.settle()) < 10
         assert op.values == list(range(500))
@@ -379,8 +374,7 @@ async def test_a_call_that_takes_too_long_fails_and_is_cancelled() -> None:
 
 async def test_a_generator_is_not_timed_while_it_waits_for_room() -> None:
     counter = Counter(20)
-    async with OperatorHarness(FlatMap(counter, timeout=0.001), batch_size=8) as op:
-        op.context.budget = float("inf")
+    async with OperatorHarness(FlatMap(counter, timeout=0.001), batch_size=8, budget=float("inf")) as op:
         op.process(["a"])
         await turns()
         assert len(counter.made) == 8
@@ -578,8 +572,7 @@ async def test_closing_closes_generators() -> None:
 
 async def test_closing_closes_generators_that_wait_for_room() -> None:
     counter = Counter()
-    async with OperatorHarness(FlatMap(counter), batch_size=4) as op:
-        op.context.budget = float("inf")
+    async with OperatorHarness(FlatMap(counter), batch_size=4, budget=float("inf")) as op:
         op.process("a")
         await turns()
         assert len(counter.made) == 4

@@ -1,0 +1,63 @@
+"""What a subtask counts: its time is told apart, and none of it is counted twice."""
+
+import pytest
+
+from sage.runtime import metrics
+from sage.runtime.metrics import BLOCKED, BUSY, IDLE, Meter
+
+
+class Watch:
+    """Stands in for `perf_counter`."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
+    watch = Watch()
+    monkeypatch.setattr(metrics, "perf_counter", watch)
+    return watch
+
+
+def test_a_meter_starts_at_zero(watch: Watch) -> None:
+    meter = Meter()
+    watch.now += 5  # before its life: neither
+    assert (meter.records_in, meter.records_out) == (0, 0)
+    assert meter.seconds() == (0, 0, 0)
+
+
+def test_time_is_busy_idle_or_blocked(watch: Watch) -> None:
+    meter = Meter()
+    for state, seconds in ((BUSY, 1), (IDLE, 2), (BUSY, 4), (BLOCKED, 8), (BUSY, 16), (None, 32)):
+        meter.turn(state)
+        watch.now += seconds
+    assert meter.seconds() == (1 + 4 + 16, 2, 8)
+
+
+@pytest.mark.parametrize("state", [BUSY, IDLE, BLOCKED])
+def test_to_ask_while_something_goes_on_counts_it_once(watch: Watch, state: str) -> None:
+    meter = Meter()
+    meter.turn(state)
+    for asked in (3, 6):
+        watch.now += 3
+        assert sum(meter.seconds()) == asked
+        assert sum(meter.seconds()) == asked
+    assert getattr(meter, state) == 6
+
+
+def test_work_that_goes_on_is_told(watch: Watch) -> None:
+    meter = Meter()
+    meter.turn(BUSY)
+    watch.now += 1
+    meter.turn(IDLE)
+    watch.now += 10
+    meter.turn(BUSY)
+    watch.now += 2
+    assert meter.worked() == 3
+    meter.turn(BUSY)  # a new stretch of the same
+    watch.now += 4
+    assert meter.worked() == 7
