@@ -10,7 +10,7 @@ from sage.operators.callables import label_of
 from sage.operators.contract import Logic
 from sage.operators.errors import InvalidOperator, shorten
 from sage.operators.plain import plain_function, same
-from sage.operators.totals import ALONE, Counts, Sums, Totals
+from sage.operators.totals import ALONE, Counts, MeasuredSums, Sums, Totals
 
 __all__ = ["Count", "Fold", "Max", "Min", "Reduce", "Sum"]
 
@@ -129,6 +129,8 @@ class Sum(Aggregate[In, Any]):
 
     def build(self, subtask: int, parallelism: int) -> Logic:
         """See `Operator.build`."""
+        if self.keyed and self.of is not None:
+            return AggregateLogic(self, MeasuredSums(self.of), empty=(0,))
         return AggregateLogic(self, Sums(), measure=self.of, empty=(0,))
 
 

@@ -26,7 +26,8 @@ class BatchBuilder(Generic[T]):
     def accepts(self, source: Batch[Any]) -> bool:
         """Whether results of `source` fit beside what is collected: it must have the same columns."""
         return not self.values or (
-            (self._timestamps is None) == (source.timestamps is None) and (self._calls is None) == (source.calls is None)
+            (self._timestamps is None) == (source.timestamps is None)
+            and (self._calls is None) == (source.calls is None)
         )
 
     def add(self, values: Iterable[T], source: Batch[Any], row: int) -> None:

@@ -108,8 +108,8 @@ class UserFunction:
             copied: Function = copy.deepcopy(self.given)
         except Exception as error:
             raise InvalidOperator(
-                f"{self.label} cannot be copied for {parallelism} subtasks ({error}); give the class instead of an instance, "
-                f"and make in open() what cannot be copied"
+                f"{self.label} cannot be copied for {parallelism} subtasks ({error}); "
+                f"give the class instead of an instance, and make in open() what cannot be copied"
             ) from error
         return copied
 
@@ -130,7 +130,9 @@ def user_function(given: Any, *, owner: str, base: type[Function], method: str, 
     kind = given if isinstance(given, type) else type(given)
     if issubclass(kind, Function):
         if not issubclass(kind, base):
-            raise InvalidOperator(f"{owner}: {kind.__name__} is not a {base.__name__}; derive it from sage.{base.__name__}")
+            raise InvalidOperator(
+                f"{owner}: {kind.__name__} is not a {base.__name__}; derive it from sage.{base.__name__}"
+            )
         if isinstance(given, type):
             _check_constructible(given, owner)
         target = getattr(kind, method)
@@ -148,7 +150,9 @@ def shape_of(function: Any) -> Shape:
     """How a callable gives its results, seen through partials and objects with ``__call__``."""
     while hasattr(function, "func") and hasattr(function, "keywords"):  # functools.partial
         function = function.func
-    candidates = [function] if inspect.isroutine(function) or isinstance(function, type) else [function, type(function).__call__]
+    candidates = (
+        [function] if inspect.isroutine(function) or isinstance(function, type) else [function, type(function).__call__]
+    )
     for candidate in candidates:
         if inspect.isasyncgenfunction(candidate):
             return Shape.ASYNC_GENERATOR
@@ -189,7 +193,8 @@ def _check_constructible(kind: type[Any], owner: str) -> None:
         inspect.signature(kind).bind()
     except TypeError as error:
         raise InvalidOperator(
-            f"{owner}: {kind.__name__}() is made for each subtask without arguments, but {error}; give an instance instead"
+            f"{owner}: {kind.__name__}() is made for each subtask without arguments, but {error}; "
+            f"give an instance instead"
         ) from None
 
 

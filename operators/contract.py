@@ -1,7 +1,7 @@
 """What an operator is: a description that the graph holds, and a logic built from it for each subtask.
 
-A *description* (`Operator`) is frozen and can be pickled. A *logic* holds the state of one subtask. Whoever runs it calls it from
-one task only, so a logic never needs a lock::
+A *description* (`Operator`) is frozen and can be pickled. A *logic* holds the state of one subtask. Whoever runs it
+calls it from one task only, so a logic never needs a lock::
 
     open ── process* ── flush ── end ── close
                 │
@@ -19,8 +19,8 @@ All of these but `open` and `close` are plain functions that return *emissions*:
 
 The runner takes one emission at a time and may wait between two of them, for room downstream or because its
 share of time is used up. So a logic that makes many records from one cuts them into batches of at most
-`context.batch_size`, and never needs to know of channels, tasks or backpressure. A test runs it the same way, without any
-of these: see `sage.testing.OperatorHarness`.
+`context.batch_size`, and never needs to know of channels, tasks or backpressure. A test runs it the same way, without
+any of these: see `sage.testing.OperatorHarness`.
 """
 
 import logging
@@ -61,6 +61,7 @@ class TimerHandle(Protocol):
 
     def cancel(self) -> None:
         """Forget the timer; harmless when it was due already."""
+        ...
 
 
 class Context(Protocol):
@@ -69,35 +70,44 @@ class Context(Protocol):
     @property
     def name(self) -> str:
         """The operator's name, as in the graph."""
+        ...
 
     @property
     def subtask_index(self) -> int:
         """Which of the parallel instances this is, from 0."""
+        ...
 
     @property
     def parallelism(self) -> int:
         """How many parallel instances there are."""
+        ...
 
     @property
     def batch_size(self) -> int:
         """How many records a batch may hold at most."""
+        ...
 
     @property
     def logger(self) -> logging.Logger:
         """A logger named after the operator."""
+        ...
 
     @property
     def budget(self) -> float:
         """Seconds that may be worked without giving way to others."""
+        ...
 
     def now(self) -> float:
         """Processing time: seconds since the epoch, by the runner's clock."""
+        ...
 
     def wake(self) -> None:
         """Have `collect` called soon, from the logic's own task. May be called from any task of the same loop."""
+        ...
 
     def set_timer(self, at: float, tag: Any = None) -> TimerHandle:
         """Have `on_timer(tag)` called when processing time reaches `at` (seconds since the epoch)."""
+        ...
 
 
 class Logic(ABC):
@@ -115,7 +125,7 @@ class Logic(ABC):
 
     @property
     def pending(self) -> bool:
-        """Whether work on records taken is still going on (asynchronous calls). The end is not told before it is done."""
+        """Whether work on records taken still goes on (asynchronous calls). The end is not told before it is done."""
         return False
 
     async def open(self, context: Any) -> None:

@@ -4,8 +4,8 @@ A plain function is enough for most steps. A class has a life cycle::
 
     open(context) ── map(value)* ── close()
 
-Each subtask has an instance of its own: an instance given to an operator of parallelism 1 is used as it is, otherwise each
-subtask gets a deep copy; a class is instantiated without arguments, once for each subtask.
+Each subtask has an instance of its own: an instance given to an operator of parallelism 1 is used as it is, otherwise
+each subtask gets a deep copy; a class is instantiated without arguments, once for each subtask.
 """
 
 import logging
@@ -37,30 +37,36 @@ class FunctionContext(Protocol):
     @property
     def name(self) -> str:
         """The operator's name, as in the graph."""
+        ...
 
     @property
     def logger(self) -> logging.Logger:
         """A logger named after the operator."""
+        ...
 
     @property
     def subtask_index(self) -> int:
         """Which of the parallel instances this is, from 0."""
+        ...
 
     @property
     def parallelism(self) -> int:
         """How many parallel instances there are."""
+        ...
 
     async def call_service(self, service: str, method: str, *args: Any, **kwargs: Any) -> Any:
         """Call a registered service and return its answer.
 
         Cancel safety: cancelling the call cancels it at the service.
         """
+        ...
 
     def call_service_async(self, service: str, method: str, *args: Any, **kwargs: Any) -> Any:
         """Start the call and return a task to await."""
+        ...
 
 
-class Function(ABC):
+class Function(ABC):  # noqa: B024  # the classes derived from it have abstract methods
     """Root of all function classes; `open` and `close` may be plain or async methods."""
 
     _context: FunctionContext | None = None
@@ -101,7 +107,7 @@ class Function(ABC):
         """Get ready; called once before the first record. May be an async method."""
 
     def close(self) -> Any:
-        """Let go of everything; called once after the last record, an error or a cancellation. May be an async method."""
+        """Let go of everything; called once, at the end, after an error or a cancellation. May be an async method."""
 
 
 class MapFunction(Function, Generic[In, Out]):

@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class KeyBy(EachRecord[T, T]):
-    """Fill the `keys` column with what the function returns; records with equal keys then meet in one subtask, in order."""
+    """Fill the `keys` column with what the function returns; equal keys then meet in one subtask, in order."""
 
     kind: ClassVar[str] = "key_by"
     base: ClassVar[type[Function]] = MapFunction

@@ -83,7 +83,9 @@ class _InlineFilter(EachLogic):
     def _values_only(self, values: list[Any]) -> tuple[Batch[Any] | None, int, Exception | None]:
         kept: list[Any] = []
         left = iter(values)
-        ahead = [None]  # emptied when `filter` has come to the end by itself, and not by a StopIteration of the function
+        ahead = [
+            None
+        ]  # emptied when `filter` has come to the end by itself, and not by a StopIteration of the function
         error: Exception | None = None
         try:
             kept.extend(filter(self.call, chain(left, iter(ahead.pop, None))))

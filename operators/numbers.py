@@ -1,7 +1,7 @@
 """Numbers that the user gives: what counts as one.
 
-A `bool` never does, although Python derives it from `int`: who writes ``parallelism=True`` means something else. Text, not
-a number, and infinity do not either, so that a comparison with what is allowed always has an answer.
+A `bool` never does, although Python derives it from `int`: who writes ``parallelism=True`` means something else. Text,
+not a number, and infinity do not either, so that a comparison with what is allowed always has an answer.
 """
 
 from math import isfinite

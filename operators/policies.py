@@ -46,9 +46,13 @@ class Retry:
         if not is_count(self.attempts, 2):
             raise InvalidOperator(f"Retry(attempts={self.attempts!r}): the first call counts, so write at least 2")
         if not is_number(self.delay) or not is_number(self.max_delay):
-            raise InvalidOperator(f"Retry(delay={self.delay!r}, max_delay={self.max_delay!r}): write seconds, 0 or more")
+            raise InvalidOperator(
+                f"Retry(delay={self.delay!r}, max_delay={self.max_delay!r}): write seconds, 0 or more"
+            )
         if not is_number(self.backoff, least=1):
-            raise InvalidOperator(f"Retry(backoff={self.backoff!r}): write 1 for a constant delay or more for a growing one")
+            raise InvalidOperator(
+                f"Retry(backoff={self.backoff!r}): write 1 for a constant delay or more for a growing one"
+            )
         if not isinstance(self.then, Fail | DeadLetter):
             raise InvalidOperator(f"Retry(then={self.then!r}): write sage.Fail() or sage.DeadLetter()")
 

@@ -12,8 +12,8 @@ Bounds: workers start nothing new while `batch_size` results wait to be collecte
 beside a slow record for a whole batch, not just for its concurrency. A generator whose results are not collected waits,
 too.
 
-A worker whose calls do not suspend (an async function that does not await) would hold the event loop: all such workers of a
-pool together get one budget for each turn of the loop.
+A worker whose calls do not suspend (an async function that does not await) would hold the event loop: all such workers
+of a pool together get one budget for each turn of the loop.
 """
 
 import asyncio

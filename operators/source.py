@@ -64,8 +64,8 @@ class Outlet(Generic[T]):
         limit: how many records wait here at most.
         budget: seconds that the producer may go on without giving way to others.
         wake: called when records have arrived that the runner shall take.
-        pass_on: sends a record on at once if nothing is in its way, and tells whether it did; so a record that comes alone does not
-            wait for the runner's task.
+        pass_on: sends a record on at once if nothing is in its way, and tells whether it did; so a record that comes
+            alone does not wait for the runner's task.
     """
 
     __slots__ = ("_budget", "_limit", "_loop", "_pass_on", "_taken", "_turn_ends", "_values", "_wake")

@@ -13,7 +13,7 @@ from itertools import accumulate, chain
 from operator import add
 from typing import Any
 
-__all__ = ["ALONE", "Counts", "Sums", "Totals"]
+__all__ = ["ALONE", "Counts", "MeasuredSums", "Sums", "Totals"]
 
 #: The key of the one accumulator of a stream that is not keyed.
 ALONE = None
@@ -98,6 +98,44 @@ class Sums(Totals):
                 totals[key] = value
             else:
                 totals[key] = total + value
+
+
+class MeasuredSums(Sums):
+    """Adds by key what `of` returns for the values, in the same pass: quicker than a list of measures in between.
+
+    Args:
+        of: what is added for a value.
+    """
+
+    def __init__(self, of: Callable[[Any], Any]) -> None:
+        super().__init__()
+        self._of = of
+
+    def running(self, keys: Iterable[Any], values: Iterable[Any], out: list[Any]) -> None:
+        """See `Totals.running`."""
+        totals, append, of = self.by_key, out.append, self._of
+        for key, value in zip(keys, values, strict=False):
+            added = of(value)
+            try:
+                total = totals[key]
+            except KeyError:
+                total = added
+            else:
+                total = total + added
+            totals[key] = total
+            append((key, total))
+
+    def absorb(self, keys: Iterator[Any], values: Iterable[Any]) -> None:
+        """See `Totals.absorb`."""
+        totals, of = self.by_key, self._of
+        for key, value in zip(keys, values, strict=False):
+            added = of(value)
+            try:
+                total = totals[key]
+            except KeyError:
+                totals[key] = added
+            else:
+                totals[key] = total + added
 
 
 class Counts(Totals):

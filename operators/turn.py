@@ -1,7 +1,7 @@
 """A share of time in each turn of the event loop, for several tasks together.
 
-Tasks whose work never suspends would hold the loop. Those that share a `Turn` note when a piece of work begins. Did it end in the
-same turn, then it did not suspend, and the task asks whether the share is used up before it goes on::
+Tasks whose work never suspends would hold the loop. Those that share a `Turn` note when a piece of work begins. Did it
+end in the same turn, then it did not suspend, and the task asks whether the share is used up before it goes on::
 
     while True:
         if stayed and turn.used_up():
@@ -11,8 +11,8 @@ same turn, then it did not suspend, and the task asks whether the share is used 
         ...                         # a piece of work
         stayed = turn.number == number
 
-Who rests is woken in order, and no more at a time than twice as many as got through in the turn before: to wake all of them
-would cost more than their work when there are many.
+Who rests is woken in order, and no more at a time than twice as many as got through in the turn before: to wake all of
+them would cost more than their work when there are many.
 """
 
 import asyncio

@@ -8,10 +8,10 @@
     env.from_iterable(range(10)).map(lambda x: x + 1).filter(lambda x: x % 2 == 0).sink(print)
     sage.run(env)
 
-The house: `transports` and `operators` are islands that know nothing of each other. `graph` says what a program is, `runtime` joins
-operators by channels, `jobs` holds what runs, `stream` and `environment` are what programs are written with. Imports
-point down only. `import sage` loads what programs are written with; submodules are loaded when they are first used, operators
-when a program is given one, and the runtime when one is run.
+The house: `transports` and `operators` are islands that know nothing of each other. `graph` says what a program is,
+`runtime` joins operators by channels, `jobs` holds what runs, `stream` and `environment` are what programs are written
+with. Imports point down only. `import sage` loads what programs are written with; submodules are loaded when they are
+first used, operators when a program is given one, and the runtime when one is run.
 """
 
 from importlib import import_module
@@ -32,7 +32,6 @@ from sage.errors import (
     SageError,
     TransportError,
 )
-from sage.jobs import Job, JobResult
 from sage.operators.functions import (
     CoMapFunction,
     FilterFunction,
@@ -45,11 +44,11 @@ from sage.operators.functions import (
 )
 from sage.operators.policies import DeadLetter, Fail, Letter, Retry
 from sage.stream import KeyedStream, Stream
-
 from sage.version import __version__
 
 if TYPE_CHECKING:
     from sage import operators, sinks, sources, testing, transports
+    from sage.jobs import Job, JobResult
     from sage.runtime import current_context as context
 
 __all__ = [
@@ -93,16 +92,27 @@ __all__ = [
     "transports",
 ]
 
-_LAZY = ("context", "operators", "sinks", "sources", "testing", "transports")
+_LAZY = {
+    "Job": "sage.jobs:Job",
+    "JobResult": "sage.jobs:JobResult",
+    "context": "sage.runtime:current_context",
+    "operators": "sage.operators",
+    "sinks": "sage.sinks",
+    "sources": "sage.sources",
+    "testing": "sage.testing",
+    "transports": "sage.transports",
+}
 
 if not TYPE_CHECKING:  # with it, checkers would take every misspelt name for `Any`
 
     def __getattr__(name: str) -> Any:
         if name not in _LAZY:
             raise AttributeError(f"module 'sage' has no attribute {name!r}")
-        if name == "context":
-            return import_module("sage.runtime").current_context
-        return import_module(f"sage.{name}")
+        module, _, attribute = _LAZY[name].partition(":")
+        value = import_module(module)
+        if attribute:
+            value = globals()[name] = getattr(value, attribute)
+        return value
 
     def __dir__() -> list[str]:
         return sorted({*globals(), *__all__})

@@ -13,6 +13,7 @@ class Timer(Protocol):
 
     def cancel(self) -> None:
         """Forget it; harmless when it was due already."""
+        ...
 
 
 class Clock(Protocol):
@@ -20,15 +21,18 @@ class Clock(Protocol):
 
     def now(self) -> float:
         """Seconds since the epoch; never goes back."""
+        ...
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
         """Call `callback` on the running loop when `now` has reached `when`."""
+        ...
 
 
 class LoopClock:
     """The time of the running event loop, set to the wall clock once.
 
-    It does not jump when somebody corrects the wall clock; and where the loop's time is virtual (`sage.testing.run`), so is this.
+    It does not jump when somebody corrects the wall clock; and where the loop's time is virtual (`sage.testing.run`),
+    so is this.
     """
 
     def __init__(self) -> None:

@@ -20,7 +20,8 @@ class Config:
             environment variable ``SAGE_ENGINE`` sets the default.
         transport: what its channels are made of: ``"memory"``.
         batch_size: how many records a batch holds at most, at least 1. Nobody waits to fill one.
-        channel_capacity: how many records a channel holds, at least 1. It is the bound on what lies between two operators.
+        channel_capacity: how many records a channel holds, at least 1. It is the bound on what lies between two
+            operators.
         budget: seconds that an operator works before it gives way to others.
     """
 
@@ -38,7 +39,9 @@ class Config:
         _at_least_one("batch_size", self.batch_size)
         _at_least_one("channel_capacity", self.channel_capacity)
         if self.budget <= 0:
-            raise GraphError(f"budget={self.budget!r}: write the seconds an operator may work before it gives way, above 0")
+            raise GraphError(
+                f"budget={self.budget!r}: write the seconds an operator may work before it gives way, above 0"
+            )
 
     @property
     def records_per_batch(self) -> int:

@@ -126,9 +126,7 @@ class JobFailed(JobError):
         self.__cause__ = cause
 
 
-def _again(
-    kind: type[JobError], args: tuple[Any, ...], state: dict[str, Any], cause: BaseException | None
-) -> JobError:
+def _again(kind: type[JobError], args: tuple[Any, ...], state: dict[str, Any], cause: BaseException | None) -> JobError:
     error = kind.__new__(kind, *args)
     error.__dict__.update(state)
     error.__cause__ = cause

@@ -1,4 +1,4 @@
-"""Sinks for `Stream.sink`; for functions there is `Stream.sink` itself, for lists `Stream.collect`, for the terminal `Stream.print`."""
+"""Sinks for `Stream.sink`; for functions there is `sink` itself, for lists `collect`, for the terminal `print`."""
 
 from sage.operators.file_sink import WriteLines as file
 from sage.operators.list_sink import Collect as to

@@ -1,7 +1,6 @@
-"""Sources for `Environment.from_source`; for containers, generators and functions there is `Environment.from_iterable`."""
+"""Sources for `Environment.from_source`; for containers, generators and functions there is `from_iterable`."""
 
-from sage.operators.files import Glob as glob
-from sage.operators.files import Lines as lines
+from sage.operators.files import Glob as glob, Lines as lines
 from sage.operators.ticker import Ticker as ticker
 
 __all__ = ["glob", "lines", "ticker"]

@@ -1,4 +1,4 @@
-"""The version, written here only: the packaging reads it from this file, and asking the installed package would be slow."""
+"""The version. Written here only: packaging reads it from this file; to ask the installed package would be slow."""
 
 __all__ = ["__version__"]
 

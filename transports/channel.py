@@ -171,6 +171,8 @@ class ReceiveChannel(ABC, Generic[T_co]):
     async def aclose(self) -> None:
         """Want nothing more: drop what is queued and tell the senders. Closing twice is harmless.
 
+        A `receive` that waits is refused; who listens is not called any more.
+
         Cancel safety: when cancelled, the end is closed all the same.
         """
 

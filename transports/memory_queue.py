@@ -35,7 +35,7 @@ class MemoryQueue(Generic[T]):
 
     __slots__ = (
         "__weakref__",
-                "_listener",
+        "_listener",
         "_received",
         "_receiver",
         "_receiving",
@@ -170,10 +170,12 @@ class MemoryQueue(Generic[T]):
         self._receiver = False
         dropped = sum(size for _, size in self.items)
         self.items.clear()
-        self._listener = None
         self.unwanted = True
-        self.announce()
+        # Who closes knows it: the listener is not called. A `receive` that waits is another task's, and is to be
+        # refused.
+        self._listener = None
         self.announce = _nobody
+        self._wake_receive()
         for waiter in self.credit.line:
             waiter.wake()
         self.release(dropped)
@@ -190,10 +192,13 @@ class MemoryQueue(Generic[T]):
             waiter.wake()
 
     def _announce_to_both(self) -> None:
-        if self._receiving is not None and not self._receiving.done():
-            self._receiving.set_result(None)
+        self._wake_receive()
         if self._listener is not None:
             self._listener()
+
+    def _wake_receive(self) -> None:
+        if self._receiving is not None and not self._receiving.done():
+            self._receiving.set_result(None)
 
 
 def _nobody() -> None:

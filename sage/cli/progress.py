@@ -26,12 +26,15 @@ class _Display(AbstractContextManager[Any], Protocol):
 
     def show(self, progress: JobProgress) -> None:
         """Show how the job gets on."""
+        ...
 
     def say(self, message: str) -> None:
         """Show a message of one line."""
+        ...
 
     def finish(self, progress: JobProgress) -> None:
         """Show how the job ended; called after the block."""
+        ...
 
 
 async def run_with_progress(

@@ -2,19 +2,21 @@
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sage import operators
 from sage.config import Config
 from sage.errors import GraphError
 from sage.graph import Graph, GraphView
-from sage.jobs import Job, JobResult
-from sage.kernel import Engine
 from sage.operators.functions import SourceFunction
 from sage.operators.source import Source
 from sage.stream.base import Origin, described
 from sage.stream.feedback import FeedbackLoop
 from sage.stream.stream import Stream
+
+if TYPE_CHECKING:
+    from sage.jobs import Job, JobResult
+    from sage.kernel import Engine
 
 __all__ = ["Environment", "LocalEnvironment"]
 
@@ -32,11 +34,12 @@ class Environment:
 
     Args:
         name: what jobs, log lines and errors call it.
-        engine: what runs it: ``"local"``, or ``"auto"`` for the best there is. The environment variable ``SAGE_ENGINE`` sets the default.
+        engine: what runs it: ``"local"``, or ``"auto"`` for the best there is. The environment variable ``SAGE_ENGINE``
+            sets the default.
         transport: what its channels are made of: ``"memory"``.
         batch_size: how many records are handed on at once, at most. Nobody ever waits to fill a batch.
-        channel_capacity: how many records may lie between two operators. When they are there, the sender waits, and so does
-            all that is upstream of it, up to the source.
+        channel_capacity: how many records may lie between two operators. When they are there, the sender waits, and so
+            does all that is upstream of it, up to the source.
         budget: seconds that an operator may work before it lets others run.
 
     Raises:
@@ -47,7 +50,7 @@ class Environment:
         self,
         name: str,
         *,
-        engine: str | Engine[Graph] | None = None,
+        engine: "str | Engine[Graph] | None" = None,
         transport: str = "memory",
         batch_size: int = 1024,
         channel_capacity: int = 1024,
@@ -78,8 +81,8 @@ class Environment:
         """The values of a plain or async iterable.
 
         Args:
-            iterable: a container, a generator, an async generator, or a function without arguments that makes one; of a container
-                or a function the program can be run again.
+            iterable: a container, a generator, an async generator, or a function without arguments that makes one; of a
+                container or a function the program can be run again.
             name: what the source is called.
 
         Raises:
@@ -88,15 +91,16 @@ class Environment:
         self._refuse_second_use(iterable)
         return self._source(described(operators.FromIterable, iterable), name)
 
-    def from_source(self, source: Source[T] | SourceFunction[T] | type[SourceFunction[T]], *, name: str | None = None) -> Stream[T]:
+    def from_source(
+        self, source: Source[T] | SourceFunction[T] | type[SourceFunction[T]], *, name: str | None = None
+    ) -> Stream[T]:
         """The records of a source: one of `sage.sources`, or a `SourceFunction`.
 
         Raises:
             GraphError: it is neither.
         """
-        if not isinstance(source, Source):
-            source = described(operators.FromFunction, source)
-        return self._source(source, name)
+        made: Any = source if isinstance(source, Source) else described(operators.FromFunction, source)
+        return self._source(made, name)
 
     def feedback(self, *, name: str | None = None) -> FeedbackLoop[Any]:
         """A loop: a stream whose records come from further down. See `FeedbackLoop`."""
@@ -108,7 +112,7 @@ class Environment:
         """The program to look at: ``env.graph().text()`` or ``.mermaid()``."""
         return GraphView(self.logical_graph)
 
-    async def run(self) -> JobResult:
+    async def run(self) -> "JobResult":
         """Run the program to its end.
 
         Cancel safety: cancelling it cancels the job and waits until it is closed.
@@ -120,17 +124,21 @@ class Environment:
         async with self.start() as job:
             return await job.wait()
 
-    def start(self) -> Job:
+    def start(self) -> "Job":
         """A job bound to a block: ``async with env.start() as job``. Leaving the block cancels what still runs.
 
         Raises:
             GraphError: the program cannot run.
         """
+        from sage.jobs import (
+            Job,
+        )  # loaded for the first program that runs, as the runtime below: `import sage` stays light
+
         if self._engine is None:
             self._engine = _local_engine(self.config)
         return Job(self.name, self._engine.prepare(self.name, self.logical_graph))
 
-    def submit(self) -> Job:
+    def submit(self) -> "Job":
         """Start in the background, on the running event loop, and return the job; wait for it or cancel it.
 
         Raises:
@@ -155,13 +163,13 @@ class Environment:
         for node in self.logical_graph.nodes:
             if isinstance(node.operator, operators.FromIterable) and node.operator.iterable is iterable:
                 raise GraphError(
-                    f"from_iterable: this {type(iterable).__name__} is the source {node.name!r} already, and can be read only once; "
-                    f"use that stream twice, or give the function that makes the iterator"
+                    f"from_iterable: this {type(iterable).__name__} is the source {node.name!r} already, "
+                    f"and can be read only once; use that stream twice, or give the function that makes the iterator"
                 )
 
 
-def _local_engine(config: Config) -> Engine[Graph]:
-    from sage.runtime import LocalEngine  # loaded for the first program that runs: `import sage` stays light
+def _local_engine(config: Config) -> "Engine[Graph]":
+    from sage.runtime import LocalEngine
 
     return LocalEngine(config)
 

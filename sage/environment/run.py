@@ -3,15 +3,18 @@
 import asyncio
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from sage.environment.environment import Environment
 from sage.errors import GraphError
-from sage.jobs import JobResult
+
+if TYPE_CHECKING:
+    from sage.jobs import JobResult
 
 __all__ = ["run"]
 
 
-def run(env: Environment) -> JobResult:
+def run(env: Environment) -> "JobResult":
     """Run a program to its end, in an event loop of its own (uvloop where there is one). May be called in any thread.
 
     Raises:

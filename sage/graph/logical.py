@@ -63,7 +63,9 @@ class Graph:
         self.edges: list[Edge] = []
         self._names: set[str] = set()
 
-    def add(self, operator: Operator[Any, Any] | Source[Any], *, name: str | None, label: str, parallelism: int) -> Node:
+    def add(
+        self, operator: Operator[Any, Any] | Source[Any], *, name: str | None, label: str, parallelism: int
+    ) -> Node:
         """Add an operator.
 
         Args:

@@ -7,7 +7,10 @@ __all__ = ["Auto", "Broadcast", "Custom", "Forward", "Hash", "Partitioning", "Re
 
 
 class Partitioning:
-    """Root of all kinds; two of the same kind are equal. (Plain classes: seven dataclasses are felt by `import sage`.)"""
+    """Root of all kinds; two of the same kind are equal.
+
+    They are plain classes because seven dataclasses more are felt by `import sage`.
+    """
 
     #: What pictures call it; empty where there is nothing to say.
     label: ClassVar[str] = ""

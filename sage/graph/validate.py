@@ -15,19 +15,25 @@ def validate(graph: Graph, program: str) -> None:
         GraphError: names the program, the operator, and what to write instead.
     """
     if not graph.nodes:
-        raise GraphError(f"program {program!r} has nothing to run; write env.from_iterable([...]).map(...).sink(print), for example")
+        raise GraphError(
+            f"program {program!r} has nothing to run; write env.from_iterable([...]).map(...).sink(print), for example"
+        )
     has_readers = {edge.sender for edge in graph.edges}
     if all(node.number in has_readers or node.is_source for node in graph.nodes):
         named = ", ".join(repr(node.name) for node in graph.nodes)
-        raise GraphError(f"program {program!r} delivers nothing anywhere; end one of its streams ({named}) with .sink(...) or .collect()")
+        raise GraphError(
+            f"program {program!r} delivers nothing anywhere; "
+            f"end one of its streams ({named}) with .sink(...) or .collect()"
+        )
     for node in graph.nodes:
         _check_feedback(graph, node)
     on_loop = loops(graph)
     for node in graph.nodes:
         if node.number in on_loop and getattr(node.operator, "emits_at_end", False):
             raise GraphError(
-                f"operator {node.name!r} lies inside a feedback loop and would give results only at the end of its input, "
-                f"but a loop ends only when nothing is left inside; write emit='each', or move it out of the loop"
+                f"operator {node.name!r} lies inside a feedback loop and would give results only at the end "
+                f"of its input, but a loop ends only when nothing is left inside; "
+                f"write emit='each', or move it out of the loop"
             )
     for edge in graph.edges:
         _check_edge(graph, edge)
@@ -42,6 +48,7 @@ def _check_edge(graph: Graph, edge: Edge) -> None:
     sender, receiver = graph.nodes[edge.sender], graph.nodes[edge.receiver]
     if isinstance(edge.partitioning, Forward) and sender.parallelism != receiver.parallelism:
         raise GraphError(
-            f"forward() from {sender.name!r} (parallelism {sender.parallelism}) to {receiver.name!r} (parallelism {receiver.parallelism}) "
-            f"needs equal parallelism; write rebalance() or rescale()"
+            f"forward() from {sender.name!r} (parallelism {sender.parallelism}) "
+            f"to {receiver.name!r} (parallelism {receiver.parallelism}) needs equal parallelism; "
+            f"write rebalance() or rescale()"
         )

@@ -17,7 +17,8 @@ __all__ = ["Job"]
 class Job:
     """A handle on one run of a program. `Environment.start` and `Environment.submit` make it.
 
-    As a context manager it bounds the run to a block: leaving the block cancels what still runs, and waits until it is closed.
+    As a context manager it bounds the run to a block: leaving the block cancels what still runs, and waits until it is
+    closed.
 
     Args:
         name: the program's name.

@@ -29,5 +29,7 @@ class JobResult:
     restarts: int = 0
 
     def __str__(self) -> str:
-        counts = ", ".join(f"{name}: {done.records_in} in, {done.records_out} out" for name, done in self.operators.items())
+        counts = ", ".join(
+            f"{name}: {done.records_in} in, {done.records_out} out" for name, done in self.operators.items()
+        )
         return f"job {self.name!r} {self.status} after {self.duration:.3f} s ({counts})"

@@ -60,9 +60,11 @@ class Execution(Protocol):
     @property
     def status(self) -> ExecutionStatus:
         """Where it stands."""
+        ...
 
     def statistics(self) -> Mapping[str, OperatorStatistics]:
         """What each operator has done so far, by name, sources first."""
+        ...
 
     async def run(self) -> None:
         """Run to the end; called once.
@@ -72,9 +74,11 @@ class Execution(Protocol):
         Raises:
             JobFailed: an operator failed.
         """
+        ...
 
     def drain(self) -> None:
         """Have the sources end, so that what is inside is finished and `run` returns. Harmless at any time."""
+        ...
 
 
 class Engine(Protocol[Graph_contra]):
@@ -86,3 +90,4 @@ class Engine(Protocol[Graph_contra]):
         Raises:
             GraphError: the graph cannot run.
         """
+        ...

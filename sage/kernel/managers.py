@@ -13,15 +13,18 @@ class JobManager(Protocol):
 
     def jobs(self) -> Mapping[str, ExecutionStatus]:
         """The status of every job, by id."""
+        ...
 
     def drain(self, job: str) -> None:
         """Have a job finish what is inside."""
+        ...
 
     async def cancel(self, job: str) -> None:
         """Stop a job without finishing.
 
         Cancel safety: the job is cancelled all the same.
         """
+        ...
 
 
 class TaskManager(Protocol):
@@ -32,9 +35,11 @@ class TaskManager(Protocol):
 
         Cancel safety: when cancelled, all tasks are cancelled and closed first.
         """
+        ...
 
     def drain(self) -> None:
         """Have the sources end."""
+        ...
 
 
 class ServiceManager(Protocol):
@@ -45,6 +50,7 @@ class ServiceManager(Protocol):
 
         Cancel safety: cancelling the call cancels it at the service.
         """
+        ...
 
 
 class StateManager(Protocol):
@@ -52,12 +58,15 @@ class StateManager(Protocol):
 
     def value(self, name: str, default: Any = None) -> Any:
         """A single value for the current key."""
+        ...
 
     def list(self, name: str) -> Any:
         """A list for the current key."""
+        ...
 
     def map(self, name: str) -> Any:
         """A mapping for the current key."""
+        ...
 
 
 class CheckpointManager(Protocol):
@@ -68,9 +77,11 @@ class CheckpointManager(Protocol):
 
         Cancel safety: an unfinished checkpoint is dropped.
         """
+        ...
 
     async def latest(self) -> int | None:
         """The number of the last one that is whole.
 
         Cancel safety: reading only.
         """
+        ...

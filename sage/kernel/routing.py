@@ -11,12 +11,14 @@ class MessageRouter(Protocol):
 
     def offer(self, batch: Any, output: str | None = None) -> bool:
         """Send a batch as far as there is room now; tell whether all of it went. `flush` sends the rest."""
+        ...
 
     async def flush(self) -> None:
         """Send what `offer` could not, waiting for room.
 
         Cancel safety: when cancelled, what was not sent is still held for the next `flush`.
         """
+        ...
 
 
 class DataTransport(Protocol):
@@ -24,6 +26,8 @@ class DataTransport(Protocol):
 
     def channel(self, name: str, capacity: int | None) -> Any:
         """Describe a new channel of `capacity` records (`None` for no bound)."""
+        ...
 
     def kinds(self) -> Sequence[str]:
         """The kinds of channels that it can make."""
+        ...

@@ -18,7 +18,8 @@ class Channels:
 
     def __init__(self, transport: str) -> None:
         if transport not in self.kinds():
-            raise NotAvailable(f"transport={transport!r} is not in this version; write one of {', '.join(self.kinds())}")
+            kinds = ", ".join(self.kinds())
+            raise NotAvailable(f"transport={transport!r} is not in this version; write one of {kinds}")
         self._transport = transport
 
     def kinds(self) -> Sequence[str]:

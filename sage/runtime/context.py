@@ -98,12 +98,16 @@ class TaskContext:
     @property
     def state(self) -> StateManager:
         """See `RuntimeContext.state`."""
-        raise NotAvailable(f"operator {self.name!r}: this version keeps no state for operators; keep it in the function object")
+        raise NotAvailable(
+            f"operator {self.name!r}: this version keeps no state for operators; keep it in the function object"
+        )
 
     @property
     def services(self) -> ServiceManager:
         """See `RuntimeContext.services`."""
-        raise NotAvailable(f"operator {self.name!r}: this version has no services; call the object that you would register")
+        raise NotAvailable(
+            f"operator {self.name!r}: this version has no services; call the object that you would register"
+        )
 
     async def call_service(self, service: str, method: str, *args: Any, **kwargs: Any) -> Any:
         """See `RuntimeContext.call_service`.

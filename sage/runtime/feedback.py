@@ -1,10 +1,10 @@
 """How a feedback loop ends: by itself, when nothing is left inside.
 
-A loop never gets an end from outside, for its own edge is one of its inputs. So each of its heads (where records come back in) sends a
-*probe* around. A task holds a probe until every other input has ended or has delivered one too, and its asynchronous work is
-done; then it passes it on behind all that it has emitted. When the probes are back at their heads and no record has
-passed a head in between, nothing can be inside: the heads send the end of stream. Otherwise another round follows. A probe is
-held while there is work, so nothing turns idly.
+A loop never gets an end from outside, for its own edge is one of its inputs. So each of its heads (where records come
+back in) sends a *probe* around. A task holds a probe until every other input has ended or has delivered one too, and
+its asynchronous work is done; then it passes it on behind all that it has emitted. When the probes are back at their
+heads and no record has passed a head in between, nothing can be inside: the heads send the end of stream. Otherwise
+another round follows. A probe is held while there is work, so nothing turns idly.
 
 (Termination detection in rounds as by Mattern, "Algorithms for distributed termination detection", 1987.)
 """
@@ -28,9 +28,11 @@ class LoopHead(Protocol):
 
     def send_probe(self, probe: Probe) -> None:
         """Send a probe around, soon, from the task itself."""
+        ...
 
     def end_loop(self) -> None:
         """Send the end of stream, soon, from the task itself."""
+        ...
 
 
 class LoopWatch:

@@ -1,8 +1,8 @@
 """Which subtask a key belongs to: the same in every process and after every restart.
 
-Python's own `hash` is salted for text, so it will not do. A key is hashed by what it *equals*: ``1``, ``1.0`` and ``True`` are one key
-in a dict, so they are one key here. Hashes fall into key groups, and subtasks own ranges of groups: state moves group by group when the
-parallelism changes.
+Python's own `hash` is salted for text, so it will not do. A key is hashed by what it *equals*: ``1``, ``1.0`` and
+``True`` are one key in a dict, so they are one key here. Hashes fall into key groups, and subtasks own ranges of
+groups: state moves group by group when the parallelism changes.
 """
 
 import datetime
@@ -54,7 +54,8 @@ def _encode(key: Any) -> bytes:
 
 
 def _encode_number(key: Any) -> bytes:
-    # Python guarantees one hash for equal numbers of any type, and salts none of them; not a number is equal to nothing.
+    # Python guarantees one hash for equal numbers of any type, and salts none of them; not a number is equal to
+    # nothing.
     if isinstance(key, float) and math.isnan(key):
         return b"nan"
     return b"%d" % hash(key)
@@ -67,7 +68,7 @@ def _encode_all(prefix: bytes, parts: list[bytes]) -> bytes:
 def _encode_datetime(key: datetime.datetime) -> bytes:
     if key.tzinfo is None:
         return b"d" + key.isoformat().encode()
-    return b"D" + key.astimezone(datetime.timezone.utc).isoformat().encode()
+    return b"D" + key.astimezone(datetime.UTC).isoformat().encode()
 
 
 _ENCODERS: list[tuple[type | tuple[type, ...], Callable[[Any], bytes]]] = [

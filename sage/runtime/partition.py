@@ -112,7 +112,10 @@ class _ByChoice(_Chosen):
         try:
             target = self._choice.choose(value, self.targets)
             if not isinstance(target, int) or not 0 <= target < self.targets:
-                raise GraphError(f"partition: the function chose subtask {target!r} of {self.targets}; return a number from 0 to {self.targets - 1}")
+                raise GraphError(
+                    f"partition: the function chose subtask {target!r} of {self.targets}; "
+                    f"return a number from 0 to {self.targets - 1}"
+                )
         except Exception as error:
             raise RecordFailed(value, error) from error
         return target

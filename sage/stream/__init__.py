@@ -5,7 +5,6 @@ from sage.stream.connected import ConnectedStreams
 from sage.stream.feedback import FeedbackLoop
 from sage.stream.keyed import KeyedStream
 from sage.stream.options import CallOptions
-from sage.stream.records import Records
 from sage.stream.routed import RoutedStreams
 from sage.stream.stream import Stream
 
@@ -15,7 +14,6 @@ __all__ = [
     "ConnectedStreams",
     "FeedbackLoop",
     "KeyedStream",
-    "Records",
     "RoutedStreams",
     "Stream",
 ]

@@ -3,19 +3,20 @@
 import datetime
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Generic, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from sage.errors import GraphError
 from sage.graph import Auto, Edge, Graph, Node, Partitioning
-from sage.jobs import Job, JobResult
 from sage.operators.contract import Operator
 from sage.operators.errors import InvalidOperator
+
+if TYPE_CHECKING:
+    from sage.jobs import Job, JobResult
 
 __all__ = ["BaseStream", "Origin", "Program", "described", "seconds"]
 
 T = TypeVar("T")
 D = TypeVar("D")
-P = ParamSpec("P")
 
 
 class Program(Protocol):
@@ -24,19 +25,23 @@ class Program(Protocol):
     @property
     def name(self) -> str:
         """The program's name."""
+        ...
 
     @property
     def logical_graph(self) -> Graph:
         """The graph that streams add to."""
+        ...
 
-    def start(self) -> Job:
+    def start(self) -> "Job":
         """A job of the program as it stands, to be used as an async context manager."""
+        ...
 
-    async def run(self) -> JobResult:
+    async def run(self) -> "JobResult":
         """Run the program to its end.
 
         Cancel safety: cancelling it cancels the job.
         """
+        ...
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,9 @@ class BaseStream(Generic[T]):
             GraphError: names both environments.
         """
         if not isinstance(other, BaseStream):
-            raise GraphError(f"{verb}: {other!r} is a {type(other).__name__}, not a stream; write env.from_iterable(...) first")
+            raise GraphError(
+                f"{verb}: {other!r} is a {type(other).__name__}, not a stream; write env.from_iterable(...) first"
+            )
         if other._program is not self._program:
             raise GraphError(
                 f"{verb}: the streams belong to two environments, {self._program.name!r} and {other._program.name!r}; "
@@ -99,14 +106,14 @@ class BaseStream(Generic[T]):
             )
 
 
-def described(make: Callable[P, D], *args: P.args, **kwargs: P.kwargs) -> D:
+def described(make: Callable[..., D], *args: Any, **options: Any) -> D:
     """Make the description of an operator; what it refuses becomes an error of the program.
 
     Raises:
         GraphError: the operator was described with a value that cannot be.
     """
     try:
-        return make(*args, **kwargs)
+        return make(*args, **options)
     except InvalidOperator as error:
         raise GraphError(str(error)) from None
 

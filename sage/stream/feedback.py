@@ -39,6 +39,8 @@ class FeedbackLoop(Generic[T]):
         """
         self.stream._same_program(stream, "close")
         if self._closed:
-            raise GraphError(f"the feedback loop {self._node.name!r} was closed before; send several streams back with a union")
+            raise GraphError(
+                f"the feedback loop {self._node.name!r} was closed before; send several streams back with a union"
+            )
         self._closed = True
         stream._feed(self._node, bounded=False)

@@ -25,25 +25,55 @@ class KeyedStream(Transforms[T], Generic[K, T]):
         return self._then(described(operators.Count, keyed=True, emit=emit), name=name, parallelism=parallelism)
 
     def sum(
-        self, of: Callable[[T], Any] | None = None, *, emit: Emit = "each", name: str | None = None, parallelism: int = 1, **policy: Unpack[PolicyOption]
+        self,
+        of: Callable[[T], Any] | None = None,
+        *,
+        emit: Emit = "each",
+        name: str | None = None,
+        parallelism: int = 1,
+        **policy: Unpack[PolicyOption],
     ) -> Stream[tuple[K, Any]]:
         """The sum of each key's records, or of what `of` returns for them: running, or at the end."""
-        return self._then(described(operators.Sum, of, keyed=True, emit=emit, **policy), name=name, parallelism=parallelism)
+        return self._then(
+            described(operators.Sum, of, keyed=True, emit=emit, **policy), name=name, parallelism=parallelism
+        )
 
     def min(
-        self, by: Callable[[T], Any] | None = None, *, emit: Emit = "each", name: str | None = None, parallelism: int = 1, **policy: Unpack[PolicyOption]
+        self,
+        by: Callable[[T], Any] | None = None,
+        *,
+        emit: Emit = "each",
+        name: str | None = None,
+        parallelism: int = 1,
+        **policy: Unpack[PolicyOption],
     ) -> Stream[tuple[K, T]]:
-        """Each key's smallest record, or the one for which `by` is smallest (the first of equals): running, or at the end."""
-        return self._then(described(operators.Min, by, keyed=True, emit=emit, **policy), name=name, parallelism=parallelism)
+        """Each key's smallest record, or where `by` is smallest (the first of equals): running, or at the end."""
+        return self._then(
+            described(operators.Min, by, keyed=True, emit=emit, **policy), name=name, parallelism=parallelism
+        )
 
     def max(
-        self, by: Callable[[T], Any] | None = None, *, emit: Emit = "each", name: str | None = None, parallelism: int = 1, **policy: Unpack[PolicyOption]
+        self,
+        by: Callable[[T], Any] | None = None,
+        *,
+        emit: Emit = "each",
+        name: str | None = None,
+        parallelism: int = 1,
+        **policy: Unpack[PolicyOption],
     ) -> Stream[tuple[K, T]]:
-        """Each key's largest record, or the one for which `by` is largest (the first of equals): running, or at the end."""
-        return self._then(described(operators.Max, by, keyed=True, emit=emit, **policy), name=name, parallelism=parallelism)
+        """Each key's largest record, or where `by` is largest (the first of equals): running, or at the end."""
+        return self._then(
+            described(operators.Max, by, keyed=True, emit=emit, **policy), name=name, parallelism=parallelism
+        )
 
     def reduce(
-        self, function: Callable[[T, T], T], *, emit: Emit = "each", name: str | None = None, parallelism: int = 1, **policy: Unpack[PolicyOption]
+        self,
+        function: Callable[[T, T], T],
+        *,
+        emit: Emit = "each",
+        name: str | None = None,
+        parallelism: int = 1,
+        **policy: Unpack[PolicyOption],
     ) -> Stream[tuple[K, T]]:
         """Combine each record with its key's result so far: running, or at the end.
 
@@ -54,7 +84,9 @@ class KeyedStream(Transforms[T], Generic[K, T]):
             parallelism: into how many subtasks it is split.
             policy: see `PolicyOption`.
         """
-        return self._then(described(operators.Reduce, function, keyed=True, emit=emit, **policy), name=name, parallelism=parallelism)
+        return self._then(
+            described(operators.Reduce, function, keyed=True, emit=emit, **policy), name=name, parallelism=parallelism
+        )
 
     def fold(
         self,
@@ -79,6 +111,13 @@ class KeyedStream(Transforms[T], Generic[K, T]):
         operator = described(operators.Fold, initial, function, keyed=True, emit=emit, **policy)
         return self._then(operator, name=name, parallelism=parallelism)
 
-    def distinct(self, by: Callable[[T], Any] | None = None, *, name: str | None = None, parallelism: int = 1, **policy: Unpack[PolicyOption]) -> Stream[T]:
-        """For each key the first of all records that are equal, or for which `by` is; all that was seen is remembered."""
+    def distinct(
+        self,
+        by: Callable[[T], Any] | None = None,
+        *,
+        name: str | None = None,
+        parallelism: int = 1,
+        **policy: Unpack[PolicyOption],
+    ) -> Stream[T]:
+        """For each key the first of records that are equal, or for which `by` is; all that was seen is remembered."""
         return self._then(described(operators.Distinct, by, keyed=True, **policy), name=name, parallelism=parallelism)

@@ -15,8 +15,8 @@ class CallOptions(TypedDict, total=False):
     Attributes:
         name: what the operator is called, unique in the program; made from the function's name if left out.
         parallelism: into how many subtasks it is split; 1 if left out.
-        concurrency: how many calls of an async or blocking function run at a time, in each subtask; 32 if left out (1 for sinks and
-            `inspect`). A plain function runs inline, one record after the other.
+        concurrency: how many calls of an async or blocking function run at a time, in each subtask; 32 if left out (1
+            for sinks and `inspect`). A plain function runs inline, one record after the other.
         ordered: whether results keep the order of the records although calls end in another; True if left out.
         timeout: seconds, or a timedelta, that one call of an async function may take.
         blocking: run a plain function in threads, so that it may block.

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from sage import operators
-from sage.graph import Broadcast, Custom, Forward, Partitioning, Rebalance, Rescale
 from sage.errors import GraphError
+from sage.graph import Broadcast, Custom, Forward, Partitioning, Rebalance, Rescale
 from sage.operators.contract import Emit
 from sage.stream.base import described
 from sage.stream.options import PolicyOption, Unpack
@@ -48,7 +48,9 @@ class Stream(Transforms[T]):
             GraphError: `choose` is not a function.
         """
         if not callable(choose):
-            raise GraphError(f"partition: {choose!r} is a {type(choose).__name__}, not a function of a record and the parallelism")
+            raise GraphError(
+                f"partition: {choose!r} is a {type(choose).__name__}, not a function of a record and the parallelism"
+            )
         return self._spread_as(Custom(choose))
 
     # ---- what all records together come to
@@ -57,19 +59,47 @@ class Stream(Transforms[T]):
         """How many records there were: a running count, or with ``emit="end"`` the last one alone."""
         return self._then(described(operators.Count, keyed=False, emit=emit), name=name)
 
-    def sum(self, of: Callable[[T], Any] | None = None, *, emit: Emit = "each", name: str | None = None, **policy: Unpack[PolicyOption]) -> "Stream[Any]":
+    def sum(
+        self,
+        of: Callable[[T], Any] | None = None,
+        *,
+        emit: Emit = "each",
+        name: str | None = None,
+        **policy: Unpack[PolicyOption],
+    ) -> "Stream[Any]":
         """The sum of the records, or of what `of` returns for them: running, or at the end."""
         return self._then(described(operators.Sum, of, keyed=False, emit=emit, **policy), name=name)
 
-    def min(self, by: Callable[[T], Any] | None = None, *, emit: Emit = "each", name: str | None = None, **policy: Unpack[PolicyOption]) -> "Stream[T]":
+    def min(
+        self,
+        by: Callable[[T], Any] | None = None,
+        *,
+        emit: Emit = "each",
+        name: str | None = None,
+        **policy: Unpack[PolicyOption],
+    ) -> "Stream[T]":
         """The smallest record, or the one for which `by` is smallest (the first of equals): running, or at the end."""
         return self._then(described(operators.Min, by, keyed=False, emit=emit, **policy), name=name)
 
-    def max(self, by: Callable[[T], Any] | None = None, *, emit: Emit = "each", name: str | None = None, **policy: Unpack[PolicyOption]) -> "Stream[T]":
+    def max(
+        self,
+        by: Callable[[T], Any] | None = None,
+        *,
+        emit: Emit = "each",
+        name: str | None = None,
+        **policy: Unpack[PolicyOption],
+    ) -> "Stream[T]":
         """The largest record, or the one for which `by` is largest (the first of equals): running, or at the end."""
         return self._then(described(operators.Max, by, keyed=False, emit=emit, **policy), name=name)
 
-    def reduce(self, function: Callable[[T, T], T], *, emit: Emit = "each", name: str | None = None, **policy: Unpack[PolicyOption]) -> "Stream[T]":
+    def reduce(
+        self,
+        function: Callable[[T, T], T],
+        *,
+        emit: Emit = "each",
+        name: str | None = None,
+        **policy: Unpack[PolicyOption],
+    ) -> "Stream[T]":
         """Combine each record with the result so far: running, or at the end.
 
         Args:
@@ -80,7 +110,15 @@ class Stream(Transforms[T]):
         """
         return self._then(described(operators.Reduce, function, keyed=False, emit=emit, **policy), name=name)
 
-    def fold(self, initial: A | Callable[[], A], function: Callable[[A, T], A], *, emit: Emit = "each", name: str | None = None, **policy: Unpack[PolicyOption]) -> "Stream[A]":
+    def fold(
+        self,
+        initial: A | Callable[[], A],
+        function: Callable[[A, T], A],
+        *,
+        emit: Emit = "each",
+        name: str | None = None,
+        **policy: Unpack[PolicyOption],
+    ) -> "Stream[A]":
         """As `reduce`, from an initial value that may be of another type.
 
         Args:
@@ -92,7 +130,9 @@ class Stream(Transforms[T]):
         """
         return self._then(described(operators.Fold, initial, function, keyed=False, emit=emit, **policy), name=name)
 
-    def distinct(self, by: Callable[[T], Any] | None = None, *, name: str | None = None, **policy: Unpack[PolicyOption]) -> "Stream[T]":
+    def distinct(
+        self, by: Callable[[T], Any] | None = None, *, name: str | None = None, **policy: Unpack[PolicyOption]
+    ) -> "Stream[T]":
         """The first of all records that are equal, or for which `by` is; all that was seen is remembered."""
         return self._then(described(operators.Distinct, by, keyed=False, **policy), name=name)
 

@@ -1,15 +1,15 @@
 """Where streams end: sinks, lists, iteration."""
 
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sage import operators
-from sage.graph import GraphView
 from sage.operators.contract import Operator
-from sage.operators.functions import SinkFunction
 from sage.stream.base import BaseStream, described
 from sage.stream.collected import Collected
 from sage.stream.options import CallOptions, Unpack, split_options
-from sage.stream.records import Records
+
+if TYPE_CHECKING:
+    from sage.stream.records import Records
 
 __all__ = ["Terminals"]
 
@@ -58,11 +58,13 @@ class Terminals(BaseStream[T]):
         await self._program.run()
         return collected.values
 
-    def open(self) -> Records[T]:
+    def open(self) -> "Records[T]":
         """Run the program and iterate over the records as they come: ``async with stream.open() as records``.
 
         Leaving the block cancels what still runs. A reader that is slow holds up the stream.
         """
+        from sage.stream.records import Records  # loaded with jobs, when they are needed
+
         records: Records[T] = Records(self._program)
         self._append(records.sink, name=None)
         return records

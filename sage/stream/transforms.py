@@ -8,7 +8,7 @@ from sage import operators
 from sage.errors import GraphError
 from sage.graph import Hash, Node
 from sage.operators.functions import FilterFunction, FlatMapFunction, MapFunction, ProcessFunction
-from sage.stream.base import BaseStream, Origin, described, seconds
+from sage.stream.base import Origin, described, seconds
 from sage.stream.connected import ConnectedStreams
 from sage.stream.options import CallOptions, Unpack, split_options
 from sage.stream.terminals import Terminals
@@ -31,7 +31,9 @@ class Transforms(Terminals[T]):
     # ---- a function for each record
 
     @overload
-    def map(self, function: MapFunction[T, U] | type[MapFunction[T, U]], **options: Unpack[CallOptions]) -> "Stream[U]": ...
+    def map(
+        self, function: MapFunction[T, U] | type[MapFunction[T, U]], **options: Unpack[CallOptions]
+    ) -> "Stream[U]": ...
     @overload
     def map(self, function: Callable[[T], Awaitable[U]], **options: Unpack[CallOptions]) -> "Stream[U]": ...
     @overload
@@ -49,7 +51,9 @@ class Transforms(Terminals[T]):
         placed, calling = split_options(options)
         return self._then(described(operators.Map, function, **calling), **placed)
 
-    def filter(self, function: Callable[[T], Any] | FilterFunction[T] | type[FilterFunction[T]], **options: Unpack[CallOptions]) -> "Stream[T]":
+    def filter(
+        self, function: Callable[[T], Any] | FilterFunction[T] | type[FilterFunction[T]], **options: Unpack[CallOptions]
+    ) -> "Stream[T]":
         """Keep the records for which `function`, plain or async, returns something true.
 
         Raises:
@@ -59,11 +63,15 @@ class Transforms(Terminals[T]):
         return self._then(described(operators.Filter, function, **calling), **placed)
 
     @overload
-    def flat_map(self, function: FlatMapFunction[T, U] | type[FlatMapFunction[T, U]], **options: Unpack[CallOptions]) -> "Stream[U]": ...
+    def flat_map(
+        self, function: FlatMapFunction[T, U] | type[FlatMapFunction[T, U]], **options: Unpack[CallOptions]
+    ) -> "Stream[U]": ...
     @overload
     def flat_map(self, function: Callable[[T], AsyncIterable[U]], **options: Unpack[CallOptions]) -> "Stream[U]": ...
     @overload
-    def flat_map(self, function: Callable[[T], Awaitable[Iterable[U]]], **options: Unpack[CallOptions]) -> "Stream[U]": ...
+    def flat_map(
+        self, function: Callable[[T], Awaitable[Iterable[U]]], **options: Unpack[CallOptions]
+    ) -> "Stream[U]": ...
     @overload
     def flat_map(self, function: Callable[[T], Iterable[U]], **options: Unpack[CallOptions]) -> "Stream[U]": ...
     def flat_map(self, function: Any, **options: Unpack[CallOptions]) -> "Stream[Any]":
@@ -112,7 +120,14 @@ class Transforms(Terminals[T]):
 
     # ---- lists
 
-    def batch(self, max_size: int, max_wait: float | datetime.timedelta | None = None, *, name: str | None = None, parallelism: int = 1) -> "Stream[list[T]]":
+    def batch(
+        self,
+        max_size: int,
+        max_wait: float | datetime.timedelta | None = None,
+        *,
+        name: str | None = None,
+        parallelism: int = 1,
+    ) -> "Stream[list[T]]":
         """Make lists of records.
 
         Args:
@@ -124,13 +139,35 @@ class Transforms(Terminals[T]):
         Raises:
             GraphError: a value cannot be.
         """
-        return self._then(described(operators.Gather, max_size=max_size, max_wait=seconds(max_wait)), name=name, parallelism=parallelism)
+        return self._then(
+            described(operators.Gather, max_size=max_size, max_wait=seconds(max_wait)),
+            name=name,
+            parallelism=parallelism,
+        )
 
     @overload
-    def map_batch(self, function: Callable[[list[T]], Awaitable[Sequence[U]]], max_size: int, max_wait: float | datetime.timedelta | None = None, **options: Unpack[CallOptions]) -> "Stream[U]": ...
+    def map_batch(
+        self,
+        function: Callable[[list[T]], Awaitable[Sequence[U]]],
+        max_size: int,
+        max_wait: float | datetime.timedelta | None = None,
+        **options: Unpack[CallOptions],
+    ) -> "Stream[U]": ...
     @overload
-    def map_batch(self, function: Callable[[list[T]], Sequence[U]], max_size: int, max_wait: float | datetime.timedelta | None = None, **options: Unpack[CallOptions]) -> "Stream[U]": ...
-    def map_batch(self, function: Any, max_size: int, max_wait: float | datetime.timedelta | None = None, **options: Unpack[CallOptions]) -> "Stream[Any]":
+    def map_batch(
+        self,
+        function: Callable[[list[T]], Sequence[U]],
+        max_size: int,
+        max_wait: float | datetime.timedelta | None = None,
+        **options: Unpack[CallOptions],
+    ) -> "Stream[U]": ...
+    def map_batch(
+        self,
+        function: Any,
+        max_size: int,
+        max_wait: float | datetime.timedelta | None = None,
+        **options: Unpack[CallOptions],
+    ) -> "Stream[Any]":
         """Replace each record by its result of a function over lists (a model, say), plain or async.
 
         Args:
@@ -143,7 +180,9 @@ class Transforms(Terminals[T]):
             GraphError: it cannot be used that way.
         """
         placed, calling = split_options(options)
-        return self._then(described(operators.MapBatch, function, max_size=max_size, max_wait=seconds(max_wait), **calling), **placed)
+        return self._then(
+            described(operators.MapBatch, function, max_size=max_size, max_wait=seconds(max_wait), **calling), **placed
+        )
 
     # ---- limits
 
@@ -177,8 +216,8 @@ class Transforms(Terminals[T]):
         """Name the key of each record: records with equal keys then meet in one subtask, in order.
 
         Args:
-            function: a plain function that returns the key: text, a number, bytes, `None`, a date, a UUID, an enum member, or a
-                tuple of these. Keys that are equal in Python (``1`` and ``1.0``) are one key.
+            function: a plain function that returns the key: text, a number, bytes, `None`, a date, a UUID, an enum
+                member, or a tuple of these. Keys that are equal in Python (``1`` and ``1.0``) are one key.
             options: see `CallOptions`.
 
         Raises:
@@ -214,7 +253,8 @@ class Transforms(Terminals[T]):
     def route(self, function: Callable[[T], str], **options: Unpack[CallOptions]) -> "RoutedStreams[T]":
         """Part the stream: `function` names for each record the part that it goes to.
 
-        The parts are streams: ``parts = stream.route(f); parts["a"].sink(...)``. What goes to a part that nobody reads is dropped
+        The parts are streams: ``parts = stream.route(f); parts["a"].sink(...)``. What goes to a part that nobody reads
+            is dropped
         (and counted).
 
         Args:
@@ -231,14 +271,18 @@ class Transforms(Terminals[T]):
         return RoutedStreams(node, lambda part: self._stream((Origin(node, part),)))
 
     def side_output(self, output: str) -> "Stream[Any]":
-        """A side output of the operator that this stream comes from: ``"dead_letters"``, or one that a process function emits to.
+        """A side output of the operator that this stream comes from.
+
+        It is called ``"dead_letters"``, or as the process function calls it that emits to it.
 
         Raises:
             GraphError: the operator has no such output.
         """
-        if len(self._origins) > 1:
-            raise GraphError(f"side_output({output!r}): this stream is a union; ask each of {', '.join(self.names)} for its own")
-        origin = self._origins[0]
+        origin, *others = self._origins
+        if others:
+            raise GraphError(
+                f"side_output({output!r}): this stream is a union; ask each of {', '.join(self.names)} for its own"
+            )
         known = getattr(origin.node.operator, "side_outputs", ())
         if known is not None and output not in known:
             has = f"it has {', '.join(map(repr, known))}" if known else "it has none"

@@ -11,7 +11,7 @@ from typing import IO
 
 import pytest
 
-import sage
+from sage.kernel import OperatorStatistics
 from tests.cli.conftest import ROOT, Invoke, Program, Start
 
 HELLO = """
@@ -103,7 +103,7 @@ def test_json_is_the_last_line_of_stdout(invoke: Invoke, program: Program) -> No
     assert len(result["id"]) == 12
     assert result["duration"] > 0
     assert list(result["operators"]) == ["numbers", "add", "show"]
-    assert result["operators"]["add"].keys() == set(sage.kernel.OperatorStatistics._fields)
+    assert result["operators"]["add"].keys() == set(OperatorStatistics._fields)
     assert result["operators"]["add"]["records_in"] == 10
 
 

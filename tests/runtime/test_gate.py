@@ -229,7 +229,7 @@ async def test_what_follows_a_barrier_waits_for_the_others() -> None:
     merged.send(1, ["other"], Barrier(1), ["other behind"])
     out = merged.all()
     assert out[:2] == [["other"], Barrier(1)]
-    assert sorted(out[2:]) == [["behind", "later"], ["other behind"]]
+    assert sorted(value for values in out[2:] for value in values) == ["behind", "later", "other behind"]
 
 
 async def test_what_waits_behind_a_barrier_keeps_its_places() -> None:

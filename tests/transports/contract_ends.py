@@ -73,6 +73,19 @@ class EndsContract(OpensChannels):
             channel.receiver.listen(lambda: called.append(True))
             assert called == [True]
 
+    async def test_who_closes_the_receiver_is_not_called_for_it(self, maker: Maker) -> None:
+        async with self.open(maker) as channel:
+            calls: list[str] = []
+            channel.receiver.listen(lambda: calls.append("called"))
+            receive = channel.start(channel.receiver.receive())
+            await self.settle()
+            await channel.receiver.aclose()
+            with pytest.raises(ClosedChannel):
+                await receive
+            await channel.sender.aclose()
+            await self.settle()
+            assert calls == []
+
     async def test_a_receive_in_between_leaves_the_listener_in_place(self, maker: Maker) -> None:
         async with self.open(maker) as channel:
             calls: list[bool] = []

@@ -73,7 +73,9 @@ class _Builder:
         self._wiring = wiring
         self._clock: Clock = LoopClock()
         heads = Counter(
-            plan.loops[subtask.node.number] for subtask in plan.subtasks if isinstance(subtask.node.operator, FeedbackHead)
+            plan.loops[subtask.node.number]
+            for subtask in plan.subtasks
+            if isinstance(subtask.node.operator, FeedbackHead)
         )
         self._watches = {loop: LoopWatch(loop, count) for loop, count in heads.items()}
 

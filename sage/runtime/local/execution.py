@@ -83,7 +83,9 @@ class LocalExecution:
         opened = Rendezvous(len(self._tasks))
         async with anyio.create_task_group() as group:
             for task in self._tasks:
-                group.start_soon(self._watched, task, opened, group.cancel_scope, name=f"{self._name}: {task.subtask.name}")
+                group.start_soon(
+                    self._watched, task, opened, group.cancel_scope, name=f"{self._name}: {task.subtask.name}"
+                )
 
     async def _watched(self, task: Task, opened: Rendezvous, scope: anyio.CancelScope) -> None:
         try:
@@ -97,7 +99,11 @@ class LocalExecution:
         if self._failure is None:
             node = task.subtask.node
             self._failure = JobFailed(
-                job=self._name, operator=node.name, subtask=task.subtask.index, parallelism=node.parallelism, error=error
+                job=self._name,
+                operator=node.name,
+                subtask=task.subtask.index,
+                parallelism=node.parallelism,
+                error=error,
             )
         else:
             task.context.logger.error("%s failed while the job was failing already", task.subtask.name, exc_info=error)
@@ -106,7 +112,9 @@ class LocalExecution:
 def _summed(tasks: list[Task]) -> OperatorStatistics:
     meters = [task.meter for task in tasks]
     seconds = [meter.seconds() for meter in meters]
-    inputs = [entry.channel.statistics() for task in tasks if isinstance(task, OperatorTask) for entry in task.gate.inputs]
+    inputs = [
+        entry.channel.statistics() for task in tasks if isinstance(task, OperatorTask) for entry in task.gate.inputs
+    ]
     return OperatorStatistics(
         parallelism=len(tasks),
         records_in=sum(meter.records_in for meter in meters),
