@@ -13,8 +13,9 @@ Either way nobody waits to fill a batch, and a slow pipeline is felt by the sour
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from time import perf_counter
 from typing import Any, ClassVar, Generic, TypeVar
+
+from sage.operators.turn import Turn
 
 __all__ = ["Outlet", "PullReader", "PushReader", "Source", "SourceLogic"]
 
@@ -68,19 +69,19 @@ class Outlet(Generic[T]):
             alone does not wait for the runner's task.
     """
 
-    __slots__ = ("_budget", "_limit", "_loop", "_pass_on", "_taken", "_turn_ends", "_values", "_wake")
+    __slots__ = ("_limit", "_loop", "_number", "_pass_on", "_taken", "_turn", "_values", "_wake")
 
     def __init__(
         self, limit: int, budget: float, wake: Callable[[], None], pass_on: Callable[[T], bool] | None = None
     ) -> None:
         self._limit = limit
-        self._budget = budget
         self._wake = wake
         self._pass_on = pass_on
         self._values: list[T] = []
         self._loop = asyncio.get_running_loop()
-        # When the producer's share of this turn of the loop is used up; `None` before it does anything in the turn.
-        self._turn_ends: float | None = None
+        self._turn = Turn(budget)
+        # The turn in which the last record came.
+        self._number = -1
         # Set while the producer waits for room.
         self._taken: asyncio.Future[None] | None = None
 
@@ -90,16 +91,16 @@ class Outlet(Generic[T]):
     def put(self, value: T) -> bool:
         """Add a record; return whether the producer may go on without `room`."""
         values = self._values
-        if self._turn_ends is None:
-            self._turn_ends = perf_counter() + self._budget
-            self._loop.call_soon(self._next_turn)
+        number = self._turn.begin()
+        if number != self._number:
+            self._number = number
             # The first record of a turn goes on at once; those that follow it in the same turn make a batch.
             if not values and self._pass_on is not None and self._pass_on(value):
                 return True
         values.append(value)
         if len(values) == 1:
             self._wake()
-        return len(values) < self._limit and perf_counter() < self._turn_ends
+        return len(values) < self._limit and not self._turn.used_up()
 
     def put_all(self, values: list[T]) -> None:
         """Add records that came together; wait for `room` after it."""
@@ -114,13 +115,10 @@ class Outlet(Generic[T]):
 
         Cancel safety: nothing is lost when cancelled.
         """
-        await asyncio.sleep(0)
+        await self._turn.rest()
         while len(self._values) >= self._limit:
             self._taken = self._loop.create_future()
             await self._taken
-
-    def _next_turn(self) -> None:
-        self._turn_ends = None
 
     def take(self) -> list[T]:
         """Take all records that are there."""

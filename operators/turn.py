@@ -66,6 +66,7 @@ class Turn:
 
         Cancel safety: nothing is lost.
         """
+        self.begin()  # so that there is a next turn
         resting = self._loop.create_future()
         self._resting.append(resting)
         await resting

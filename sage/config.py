@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 
 from sage.errors import GraphError, NotAvailable
+from sage.operators.numbers import is_count, is_number
 
 __all__ = ["Config"]
 
@@ -28,17 +29,21 @@ class Config:
     engine: str = ""
     transport: str = "memory"
     batch_size: int = 1024
-    channel_capacity: int = 1024
+    channel_capacity: int = 2048
     budget: float = 0.001
 
     def __post_init__(self) -> None:
-        if not self.engine:
-            object.__setattr__(self, "engine", os.environ.get("SAGE_ENGINE") or "local")
-        _one_of("engine", self.engine, _ENGINES, there=("local", "auto"))
+        asked = "engine"
+        if not self.engine and (default := os.environ.get("SAGE_ENGINE")):
+            asked = "SAGE_ENGINE"
+            object.__setattr__(self, "engine", default)
+        elif not self.engine:
+            object.__setattr__(self, "engine", "local")
+        _one_of(asked, self.engine, _ENGINES, there=("local", "auto"))
         _one_of("transport", self.transport, _TRANSPORTS, there=("memory",))
         _at_least_one("batch_size", self.batch_size)
         _at_least_one("channel_capacity", self.channel_capacity)
-        if self.budget <= 0:
+        if not is_number(self.budget, beyond=True):
             raise GraphError(
                 f"budget={self.budget!r}: write the seconds an operator may work before it gives way, above 0"
             )
@@ -50,7 +55,7 @@ class Config:
 
 
 def _at_least_one(name: str, value: object) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+    if not is_count(value):
         raise GraphError(f"{name}={value!r}: write a number of records, 1 or more")
 
 

@@ -10,8 +10,8 @@
     │   └── JobNotRunning       it is not running (any more), so it cannot do what was asked
     └── NotAvailable            a part of sage that this installation, or this version, does not have
 
-    OperatorError               `sage.operators` by itself; inside a job it becomes the cause of a `JobFailed`
-    ├── InvalidOperator         an operator was described with a value that cannot be; in a program it is a `GraphError`
+    OperatorError               `sage.operators` by itself; in a program it becomes the cause of a `SageError`
+    ├── InvalidOperator         an operator was described with a value that cannot be
     ├── RecordFailed            the user's function failed on one record
     └── NotReplayable           a source that can be read once was asked for a second time
 

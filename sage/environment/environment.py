@@ -53,11 +53,13 @@ class Environment:
         engine: "str | Engine[Graph] | None" = None,
         transport: str = "memory",
         batch_size: int = 1024,
-        channel_capacity: int = 1024,
+        channel_capacity: int = 2048,
         budget: float = 0.001,
     ) -> None:
         if not isinstance(name, str) or not name.strip():
             raise GraphError(f"Environment({name!r}): write a name for the program, a text that is not empty")
+        if not (engine is None or isinstance(engine, str) or hasattr(engine, "prepare")):
+            raise GraphError(f"Environment({name!r}): engine={engine!r}: write 'local' or 'auto', or give an engine")
         self.name = name
         self.config = Config(
             engine=engine if isinstance(engine, str) else "",

@@ -21,6 +21,8 @@ def run(env: Environment) -> "JobResult":
         GraphError: the program cannot run, or an event loop is running in this thread already.
         JobFailed: an operator failed.
     """
+    if not isinstance(env, Environment):
+        raise GraphError(f"sage.run({env!r}): write sage.run(env), with the environment")
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -8,6 +8,10 @@ from sage.graph.logical import Edge, Graph, Node
 __all__ = ["GraphView"]
 
 
+# Mermaid's own way to write what would mean something to it, or to HTML.
+_CODES = str.maketrans({"#": "#35;", "&": "#amp;", '"': "#quot;", "<": "#lt;", ">": "#gt;", "|": "#124;", "`": "#96;"})
+
+
 class GraphView:
     """A graph to look at; what `Environment.graph` returns."""
 
@@ -32,7 +36,8 @@ class GraphView:
         for edge in graph.edges:
             arrow = "-->" if edge.bounded else "-.->"
             label = _escape(_edge_label(edge))
-            lines.append(f"    n{edge.sender} {arrow}{f'|{label}| ' if label else ' '}n{edge.receiver}")
+            joined = f'{arrow}|"{label}"|' if label else arrow
+            lines.append(f"    n{edge.sender} {joined} n{edge.receiver}")
         return "\n".join(lines)
 
     def text(self) -> str:
@@ -52,16 +57,21 @@ class GraphView:
 
 def _input_text(graph: Graph, edge: Edge) -> str:
     label = _edge_label(edge)
-    return graph.nodes[edge.sender].name + (f" ({label})" if label else "")
+    return _line(graph.nodes[edge.sender].name) + (f" ({label})" if label else "")
 
 
 def _edge_label(edge: Edge) -> str:
     parts = [edge.output or "", edge.partitioning.label, "" if edge.bounded else "loop"]
-    return ", ".join(part for part in parts if part)
+    return _line(", ".join(part for part in parts if part))
 
 
 def _title(node: Node) -> str:
-    return f"{node.name} ×{node.parallelism}" if node.parallelism > 1 else node.name
+    name = _line(node.name)
+    return f"{name} ×{node.parallelism}" if node.parallelism > 1 else name
+
+
+def _line(name: str) -> str:
+    return " ".join(name.splitlines())
 
 
 def _shape(graph: Graph, node: Node) -> tuple[str, str]:
@@ -73,6 +83,4 @@ def _shape(graph: Graph, node: Node) -> tuple[str, str]:
 
 
 def _escape(label: str) -> str:
-    for character, code in (("&", "#amp;"), ('"', "#quot;"), ("<", "#lt;"), (">", "#gt;"), ("|", "#124;")):
-        label = label.replace(character, code)
-    return label
+    return label.translate(_CODES)

@@ -6,6 +6,7 @@ from typing import Any
 from sage.errors import GraphError
 from sage.graph.partitioning import Auto, Partitioning
 from sage.operators.contract import Operator
+from sage.operators.numbers import is_count
 from sage.operators.source import Source
 
 __all__ = ["Edge", "Graph", "Node"]
@@ -77,7 +78,7 @@ class Graph:
         Raises:
             GraphError: the name is taken, or a value cannot be.
         """
-        if not isinstance(parallelism, int) or isinstance(parallelism, bool) or parallelism < 1:
+        if not is_count(parallelism):
             raise GraphError(f"{operator.kind}: parallelism={parallelism!r}: write a number of subtasks, 1 or more")
         chosen = self._made_name(operator.kind, label) if name is None else self._given_name(operator.kind, name)
         node = Node(len(self.nodes), chosen, operator, parallelism)

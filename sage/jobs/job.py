@@ -38,12 +38,15 @@ class Job:
 
     def begin(self) -> Self:
         """Start running, in a task of the running event loop."""
-        self._task = asyncio.get_running_loop().create_task(self._run(), name=f"job {self.name}")
+        self._task = asyncio.get_running_loop().create_task(self._execution.run(), name=f"job {self.name}")
+        self._task.add_done_callback(self._note_end)
         return self
 
     @property
     def status(self) -> ExecutionStatus:
         """Where the job stands; compares equal to its name: ``job.status == "running"``."""
+        if self._task is not None and self._task.cancelled():  # maybe before the execution had begun
+            return ExecutionStatus.CANCELLED
         return self._execution.status
 
     @property
@@ -110,11 +113,8 @@ class Job:
         if failure is not None and not told and error is None:
             raise failure
 
-    async def _run(self) -> None:
-        try:
-            await self._execution.run()
-        finally:
-            self._ended = perf_counter()
+    def _note_end(self, task: "asyncio.Task[None]") -> None:
+        self._ended = perf_counter()
 
     def _failure(self) -> JobFailed | None:
         task = self._running_task()

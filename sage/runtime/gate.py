@@ -97,7 +97,10 @@ class Gate:
                 return None
             entry = line[0]
             buffer = entry.buffer
-            if entry.barrier is not None or entry.ended or not (buffer or self._refill(entry)):
+            if entry.fresh and not buffer and not entry.ended:
+                entry.fresh = False
+                buffer.extend(entry.channel.drain())
+            if not buffer or entry.barrier is not None:
                 line.popleft()
                 entry.queued = False
                 continue
@@ -141,15 +144,6 @@ class Gate:
                 wake()
 
         return arrived
-
-    @staticmethod
-    def _refill(entry: Input) -> bool:
-        """Take what the channel has told of; tell whether there was anything."""
-        if not entry.fresh:
-            return False
-        entry.fresh = False
-        entry.buffer.extend(entry.channel.drain())
-        return bool(entry.buffer)
 
     def _mark(self, entry: Input, element: Any) -> None:
         if isinstance(element, Watermark):

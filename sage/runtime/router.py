@@ -70,7 +70,7 @@ class Router:
         self._stuck: list[tuple[Output, int, Batch[Any]]] = []
         # The one reader of the main output, where there is only one: the usual case.
         main = self._by_name[None]
-        self._only = main[0] if len(main) == 1 and len(main[0].senders) == 1 and not main[0].chooses else None
+        self._only = main[0].senders[0] if len(main) == 1 and len(main[0].senders) == 1 and not main[0].chooses else None
 
     @property
     def holds_back(self) -> bool:
@@ -83,8 +83,16 @@ class Router:
         Raises:
             RecordFailed: a custom partitioning failed on a record.
         """
-        if output is None and self._only is not None:
-            return self._send(self._only, 0, batch)
+        if self._only is not None and output is None:
+            # As `_send`, written out: most operators have one reader, and nearly all records go through here.
+            try:
+                if self._only.try_send(batch, len(batch.values)):
+                    return True
+            except ReceiverClosed:
+                self._closed(self._by_name[None][0], 0)
+                return True
+            self._stuck.append((self._by_name[None][0], 0, batch))
+            return False
         edges = self._by_name.get(output)
         if edges is None:
             self._drop(batch, output)
@@ -156,6 +164,7 @@ class Router:
 
     def _closed(self, edge: Output, index: int) -> None:
         edge.senders[index] = None
+        self._only = None
         self.all_closed = not any(output.open_senders for output in self._outputs)
 
     def _drop(self, batch: Batch[Any], output: str | None) -> None:

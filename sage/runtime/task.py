@@ -103,12 +103,11 @@ class Task(ABC):
         for emission in emissions:
             if type(emission) is Batch:
                 meter.records_out += len(emission.values)
-                sent = router.offer(emission)
+                if not router.offer(emission):
+                    await self.flush()
             else:
-                sent = await self._emit_other(emission)
-            if not sent:
-                await self.flush()
-            elif perf_counter() - meter.since > self._budget:
+                await self._emit_other(emission)
+            if perf_counter() - meter.since > self._budget:
                 await self.give_way()
             if router.all_closed:
                 return
@@ -141,18 +140,18 @@ class Task(ABC):
             await self.mailbox.arrival()
             self.meter.turn(BUSY)
 
-    async def _emit_other(self, emission: Emission) -> bool:
-        """Send an emission that is not a batch for the main output; tell whether all of it went."""
+    async def _emit_other(self, emission: Emission) -> None:
+        """Send an emission that is not a batch for the main output."""
         if isinstance(emission, Tagged):
             self.meter.records_out += len(emission.batch)
-            return self.router.offer(emission.batch, emission.output)
-        if isinstance(emission, Wait):
+            if not self.router.offer(emission.batch, emission.output):
+                await self.flush()
+        elif isinstance(emission, Wait):
             self.meter.turn(IDLE)
             await asyncio.sleep(emission.seconds)
             self.meter.turn(BUSY)
         else:
             self.router.mark(emission)
-        return True
 
 
 class OperatorTask(Task):
@@ -185,24 +184,32 @@ class OperatorTask(Task):
         """
         gate, logic, mailbox, meter, router = self.gate, self.logic, self.mailbox, self.meter, self.router
         always_room = type(logic).has_room is Logic.has_room
+        pace = self._pace
         while not (logic.finished or router.all_closed):
             mailbox.woken = False
             if mailbox.mail or mailbox.collect_due:
                 await self._read_mail()
             element = gate.next() if always_room or logic.has_room else None
             if type(element) is Batch:
-                meter.records_in += len(element.values)
-                if len(element.values) <= self._pace.size:
-                    await self._work_on(element)
+                records = len(element.values)
+                meter.records_in += records
+                if records <= pace.size:
+                    await self._work_on(element, records)
                 else:
-                    await self._in_pieces(element)
+                    await self._in_pieces(element, records)
             elif element is not None:
                 if await self._handle(element):
                     return
             elif not mailbox.woken:  # as `wait`, written out: this is where a task spends its life
-                meter.turn(IDLE)
+                now = perf_counter()
+                meter.busy += now - meter.since
+                meter.since = now
+                meter.state = IDLE
                 await mailbox.arrival()
-                meter.turn(BUSY)
+                now = perf_counter()
+                meter.idle += now - meter.since
+                meter.since = now
+                meter.state = BUSY
 
     async def close(self) -> None:
         """See `Task.close`.
@@ -228,19 +235,38 @@ class OperatorTask(Task):
         if mail.kind is MailKind.TIMER:
             await self.emit(self.logic.on_timer(mail.payload))
 
-    async def _work_on(self, batch: Batch[Any]) -> None:
+    async def _work_on(self, batch: Batch[Any], records: int) -> None:
         """Have the logic work on a batch, and learn how long it took."""
-        meter = self.meter
-        before = meter.busy + perf_counter() - meter.since
-        await self.emit(self.logic.process(batch, self.gate.port))
-        self._pace.took(len(batch.values), meter.busy + perf_counter() - meter.since - before)
+        meter, router = self.meter, self.router
+        start = perf_counter()
+        since, busy = meter.since, meter.busy
+        for emission in self.logic.process(batch, self.gate.port):
+            # As `emit`, written out: this is where nearly all records go through.
+            if type(emission) is Batch:
+                meter.records_out += len(emission.values)
+                if not router.offer(emission):
+                    await self.flush()
+            else:
+                await self._emit_other(emission)
+            if perf_counter() - meter.since > self._budget:
+                await self.give_way()
+            if router.all_closed:
+                return
+        seconds = perf_counter() - start
+        if meter.since != since:  # it has waited in between: only its own time counts
+            seconds = meter.worked() - busy - (start - since)
+        if records == self._pace.size or seconds > self._budget:
+            self._pace.took(records, seconds)
 
-    async def _in_pieces(self, batch: Batch[Any]) -> None:
+    async def _in_pieces(self, batch: Batch[Any], records: int) -> None:
         """Have the logic work on a long batch, in pieces that keep within the budget."""
-        start, records = 0, len(batch.values)
+        if self.logic.takes_whole_batches:
+            await self._work_on(batch, records)
+            return
+        start = 0
         while start < records and not (self.logic.finished or self.router.all_closed):
             stop = min(start + self._pace.size, records)
-            await self._work_on(batch.slice(start, stop))
+            await self._work_on(batch.slice(start, stop), stop - start)
             start = stop
 
     async def _handle(self, element: Any) -> bool:

@@ -109,6 +109,8 @@ class _HandoverSink(Operator[T, Any]):
 class _HandoverLogic(Logic):
     """Takes the next batch once the reader has had the one before."""
 
+    takes_whole_batches = True
+
     def __init__(self, handover: _Handover) -> None:
         self._handover = handover
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from sage.errors import GraphError
 from sage.graph import Node
 from sage.stream.stream import Stream
 
@@ -19,6 +20,8 @@ class RoutedStreams(Generic[T]):
         self._part = stream
 
     def __getitem__(self, part: str) -> Stream[T]:
+        if not isinstance(part, str):
+            raise GraphError(f"route: {part!r} is no text; parts have the names that the function returns")
         return self._part(part)
 
     def __repr__(self) -> str:

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from sage import operators
-from sage.errors import GraphError
 from sage.graph import Broadcast, Custom, Forward, Partitioning, Rebalance, Rescale
 from sage.operators.contract import Emit
 from sage.stream.base import described
@@ -45,12 +44,11 @@ class Stream(Transforms[T]):
         """To the subtask that ``choose(value, parallelism)`` names, from 0.
 
         Raises:
-            GraphError: `choose` is not a function.
+            GraphError: `choose` is not a plain function of two arguments.
         """
-        if not callable(choose):
-            raise GraphError(
-                f"partition: {choose!r} is a {type(choose).__name__}, not a function of a record and the parallelism"
-            )
+        from sage.operators.plain import plain_function  # loaded when it is needed
+
+        described(plain_function, choose, owner="partition", arity=2)
         return self._spread_as(Custom(choose))
 
     # ---- what all records together come to

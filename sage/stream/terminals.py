@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sage import operators
+from sage.errors import GraphError
 from sage.operators.contract import Operator
 from sage.stream.base import BaseStream, described
 from sage.stream.collected import Collected
@@ -31,10 +32,14 @@ class Terminals(BaseStream[T]):
             GraphError: it cannot be used that way.
         """
         placed, calling = split_options(options)
-        if isinstance(function, Operator):
-            self._append(function, **placed)
-        else:
-            self._append(described(operators.Sink, function, **calling), **placed)
+        if not isinstance(function, Operator):
+            _refuse_class(function)
+            function = described(operators.Sink, function, **calling)
+        elif calling:
+            raise GraphError(
+                f"sink: {function.kind} takes no {', '.join(calling)}; write name and parallelism at most"
+            )
+        self._append(function, **placed)
 
     def print(self, prefix: str = "", *, name: str | None = None) -> None:
         """Print each record, after `prefix`."""
@@ -43,7 +48,7 @@ class Terminals(BaseStream[T]):
     def collect(self, *, name: str | None = None) -> Collected[T]:
         """Collect the records in a list, whose `values` are there as the job runs."""
         collected: Collected[T] = Collected()
-        self._append(operators.Collect(collected.values), name=name)
+        self._append(operators.Collect(collected.values, anew=True), name=name)
         return collected
 
     async def to_list(self) -> list[T]:
@@ -68,3 +73,8 @@ class Terminals(BaseStream[T]):
         records: Records[T] = Records(self._program)
         self._append(records.sink, name=None)
         return records
+
+
+def _refuse_class(function: object) -> None:
+    if isinstance(function, type) and issubclass(function, Operator):
+        raise GraphError(f"sink: {function.__name__} describes a sink; make one, as in sink(sage.sinks.file(path))")

@@ -283,6 +283,8 @@ class Transforms(Terminals[T]):
             raise GraphError(
                 f"side_output({output!r}): this stream is a union; ask each of {', '.join(self.names)} for its own"
             )
+        if not isinstance(output, str):
+            raise GraphError(f"side_output({output!r}): write the name of a side output, a text")
         known = getattr(origin.node.operator, "side_outputs", ())
         if known is not None and output not in known:
             has = f"it has {', '.join(map(repr, known))}" if known else "it has none"

@@ -1,5 +1,7 @@
 """Puts values into a list."""
 
+import pytest
+
 from sage.operators.elements import Batch
 from sage.operators.list_sink import Collect
 from sage.testing import OperatorHarness
@@ -20,3 +22,11 @@ def test_two_lists_are_two_sinks_even_when_equal() -> None:
     second: Collect[int] = Collect([])
     assert first != second
     assert len({first, second}) == 2
+
+
+@pytest.mark.parametrize(("anew", "expected"), [(True, [1]), (False, [0, 1])])
+async def test_a_list_is_emptied_only_when_asked_for(anew: bool, expected: list[int]) -> None:
+    found = [0]
+    async with OperatorHarness(Collect(found, anew=anew)) as op:
+        op.process([1])
+    assert found == expected

@@ -51,9 +51,10 @@ async def test_a_full_outlet_asks_to_wait() -> None:
 
 async def test_a_producer_asks_for_room_when_its_time_is_used_up() -> None:
     out, _ = outlet(budget=-1)
-    assert out.put(1) is False
+    assert out.put(1) is True  # the time counts from the first record of a turn
+    assert out.put(2) is False
     await out.room()  # there is room: it gives way only
-    assert out.take() == [1]
+    assert out.take() == [1, 2]
 
 
 async def test_room_comes_when_records_are_taken() -> None:

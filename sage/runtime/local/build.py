@@ -5,7 +5,9 @@ from typing import Any
 
 from sage.clock import Clock, LoopClock
 from sage.config import Config
+from sage.errors import GraphError, JobFailed
 from sage.graph import FeedbackHead, Link, Plan, Subtask
+from sage.operators.errors import OperatorError
 from sage.operators.source import Source
 from sage.runtime.channels import Channels
 from sage.runtime.context import TaskContext
@@ -28,6 +30,10 @@ async def build_tasks(job: str, plan: Plan, config: Config) -> list[Task]:
     """Make all tasks of a job, not yet running.
 
     Cancel safety: nothing that needs closing has been opened by an operator yet.
+
+    Raises:
+        GraphError: an operator cannot run as it was described, or a source cannot be read again.
+        JobFailed: the user's function class raised when an instance was made.
     """
     wiring = _Wiring(Channels(config.transport), config.channel_capacity)
     for link in plan.links:
@@ -80,7 +86,26 @@ class _Builder:
         self._watches = {loop: LoopWatch(loop, count) for loop, count in heads.items()}
 
     def task(self, subtask: Subtask) -> Task:
-        """Make the task of one subtask."""
+        """Make the task of one subtask.
+
+        Raises:
+            GraphError, JobFailed: as `build_tasks`.
+        """
+        node = subtask.node
+        try:
+            return self._made(subtask)
+        except OperatorError as error:
+            raise GraphError(f"program {self._job!r}, operator {node.name!r}: {error}") from error
+        except Exception as error:
+            raise JobFailed(
+                job=self._job,
+                operator=node.name,
+                subtask=subtask.index,
+                parallelism=node.parallelism,
+                error=error,
+            ) from error
+
+    def _made(self, subtask: Subtask) -> Task:
         node = subtask.node
         place = node.number, subtask.index
         mailbox = Mailbox()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import anyio
 
 from sage.config import Config
-from sage.errors import JobFailed
+from sage.errors import JobFailed, SageError
 from sage.graph import Graph, physical_plan
 from sage.kernel import ExecutionStatus, OperatorStatistics
 from sage.runtime.local.build import build_tasks
@@ -51,6 +51,9 @@ class LocalExecution:
             if self._status is ExecutionStatus.DRAINING:
                 self._drain_sources()
             await self._run_tasks()
+        except SageError:  # a task could not be made
+            self._status = ExecutionStatus.FAILED
+            raise
         except BaseException:
             self._status = ExecutionStatus.CANCELLED
             if self._failure is not None:

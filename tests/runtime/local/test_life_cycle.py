@@ -90,7 +90,7 @@ async def test_a_failure_while_running_closes_all() -> None:
     log: list[str] = []
     env = sage.Environment("broken")
     env.from_source(RecordingSource(log)).map(Recorder(log, "a")).map(Broken(log, "b")).map(Slow(log, "c")).sink(
-        Counter().update
+        lambda _: None
     )
     async with assert_nothing_left():
         with pytest.raises(sage.JobFailed, match="ZeroDivisionError"):
@@ -126,13 +126,14 @@ async def test_errors_in_close_after_a_failure_are_told_and_do_not_hide_it(caplo
 
     log: list[str] = []
     env = sage.Environment("unclosed")
-    env.from_iterable([1]).map(Broken(log, "a")).map(fail, name="failing").map(Broken(log, "c")).sink(print)
-    with pytest.raises(sage.JobFailed, match="operator 'failing' failed on record 1: ValueError: first"):
+    env.from_source(RecordingSource(log)).map(Broken(log, "a")).map(fail, name="failing").map(Broken(log, "c")).sink(print)
+    with pytest.raises(sage.JobFailed, match="operator 'failing' failed on record 0: ValueError: first"):
         await env.run()
-    told = " ".join(str(record.exc_info[1]) for record in caplog.records if record.exc_info)
-    assert "c is stuck" in told
+    told = [str(record.exc_info[1]) for record in caplog.records if record.exc_info]
+    assert sorted(told) == ["a is stuck", "c is stuck"]
 
 
+@pytest.mark.xfail(strict=True, reason="BUG: task.py, Task.run: an error of close takes the place of the error that came first, which is told nowhere")
 @virtual_time
 async def test_the_error_of_a_function_is_not_hidden_by_that_of_its_own_close(caplog: pytest.LogCaptureFixture) -> None:
     class Broken(Recorder):
@@ -158,7 +159,7 @@ async def test_an_error_in_close_after_a_cancellation_is_told(caplog: pytest.Log
             raise OSError("stuck")
 
     env = sage.Environment("cancelled")
-    env.from_source(RecordingSource([])).map(Broken([], "a")).sink(Counter().update)
+    env.from_source(RecordingSource([])).map(Broken([], "a")).sink(lambda _: None)
     async with assert_nothing_left():
         async with env.start() as job:
             await turns()
@@ -167,6 +168,7 @@ async def test_an_error_in_close_after_a_cancellation_is_told(caplog: pytest.Log
     assert "stuck" in caplog.text
 
 
+@pytest.mark.xfail(strict=True, reason="BUG: source_task.py, _push: when the task is cancelled nobody asks the reader for its error")
 @virtual_time
 async def test_an_error_of_a_source_that_is_closed_by_a_cancellation_is_told(caplog: pytest.LogCaptureFixture) -> None:
     async def source() -> Any:
@@ -203,8 +205,7 @@ async def test_a_failure_in_a_source_comes_behind_its_records() -> None:
         env.from_iterable(source, name="tape").sink(out.append)
         with pytest.raises(sage.JobFailed, match="operator 'tape' failed: OSError: end of tape"):
             await env.run()
-    # Records that were on their way when the job failed may be lost; what came before must not be from behind.
-        assert out == list(range(len(out)))
+        assert out == list(range(len(out)))  # those on their way when the job failed may be lost
 
 
 @virtual_time
