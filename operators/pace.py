@@ -1,9 +1,9 @@
 """How many records to work on before looking at the clock.
 
-A single slow function must not hold the event loop for a whole batch, and a fast one should not pay for the clock at every
-record. So work is cut into pieces: the first is one record long. A piece that was quick makes the next one longer, up to four
-times, but not so long that it would take more than half the budget; one over budget makes it shorter in proportion. (As tokio's
-cooperative budget, but measured in time.)
+A single slow function must not hold the event loop for a whole batch, and a fast one should not pay for the clock at
+every record. So work is cut into pieces: the first is one record long. A piece that was quick makes the next one
+longer, up to four times, but not so long that it would take more than half the budget; one over budget makes it shorter
+in proportion. (As tokio's cooperative budget, but measured in time.)
 """
 
 __all__ = ["Pace"]

@@ -1,7 +1,8 @@
 """Random programs: recipes that hypothesis draws, and the programs that are built from them.
 
-A recipe is plain data, so the same program can be built for several engines, and a failing one be made smaller. Its records are numbers
-below `MODULUS`. Where records may come in any order, each step gives the same multiset for every order.
+A recipe is plain data, so the same program can be built for several engines, and a failing one be made smaller. Its
+records are numbers below `MODULUS`. Where records may come in any order, each step gives the same multiset for every
+order.
 """
 
 import asyncio
@@ -194,7 +195,8 @@ class Program:
         )
         self.life = Life()
         self._made = [
-            Made(self.env.from_iterable(_source(origin)), True, len(origin.values), frozenset({1})) for origin in recipe.origins
+            Made(self.env.from_iterable(_source(origin)), True, len(origin.values), frozenset({1}))
+            for origin in recipe.origins
         ]
         self._read: set[int] = set()
         for step in recipe.steps:
@@ -230,6 +232,8 @@ class Program:
         after: Callable[[Any, Step], list[Any]] = getattr(self, f"_{step.kind}")
         spread = _spread(made, step)
         order = made.order and step.parallelism == 1 and step.flavour < 3 and step.kind != "loop"
+        if step.kind == "lists" and not order:
+            step = replace(step, flavour=0)
         growth = {"flat_map": 2, "loop": 12}.get(step.kind, 1)
         for stream in after(spread.stream, step):
             self._made.append(Made(stream, order, spread.most * growth, frozenset({step.parallelism})))
@@ -295,8 +299,8 @@ class Program:
 
     def _lists(self, stream: Any, step: Step) -> list[Any]:
         lists = stream.batch(step.size, parallelism=step.parallelism)
-        if step.parallelism == 1:  # in one order even the lists are the same
-            lists = lists.map(lambda values: [(value + values[0]) % MODULUS for value in values] if step.flavour == 2 else values)
+        if step.flavour:  # where records have one order, even the lists are the same
+            lists = lists.map(lambda values: [(value + values[0]) % MODULUS for value in values])
         return [lists.flat_map(list, parallelism=step.parallelism)]
 
     def _map_batch(self, stream: Any, step: Step) -> list[Any]:

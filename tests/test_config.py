@@ -36,10 +36,12 @@ def test_the_default_engine_is_set_from_outside(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_wrong_default_is_told_by_the_name_of_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAGE_ENGINE", "flink")
-    with pytest.raises(GraphError, match="^SAGE_ENGINE='flink' is not known; write one of 'local', 'processes', 'ray', 'auto'$"):
+    with pytest.raises(
+        GraphError, match=r"^SAGE_ENGINE='flink' is not known; write one of 'local', 'processes', 'ray', 'auto'$"
+    ):
         Config()
     monkeypatch.setenv("SAGE_ENGINE", "ray")
-    with pytest.raises(NotAvailable, match="^SAGE_ENGINE='ray' is not in this version; write 'local' or 'auto'$"):
+    with pytest.raises(NotAvailable, match=r"^SAGE_ENGINE='ray' is not in this version; write 'local' or 'auto'$"):
         Config()
 
 

@@ -112,7 +112,9 @@ ERRORS: list[Exception] = [
     sage.JobCancelled("it was cancelled", job="orders"),
     sage.JobNotRunning("it was not started", job="orders"),
     sage.JobFailed(job="orders", operator="invert", subtask=1, parallelism=2, error=KeyError("a")),
-    sage.JobFailed(job="orders", operator="invert", subtask=0, parallelism=1, error=sage.RecordFailed(7, KeyError("a"))),
+    sage.JobFailed(
+        job="orders", operator="invert", subtask=0, parallelism=1, error=sage.RecordFailed(7, KeyError("a"))
+    ),
     sage.InvalidOperator("write another"),
     sage.RecordFailed({"a": 1}, ValueError("no")),
     sage.NotReplayable("read before"),

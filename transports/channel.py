@@ -83,6 +83,14 @@ class SendChannel(ABC, Generic[T_contra]):
         """
 
     @abstractmethod
+    def on_unwanted(self, callback: Callable[[], None]) -> None:
+        """Have `callback` called, on this loop, once the receiver wants nothing more; at once if that is so already.
+
+        A sender that waits for something to send learns of it this way. It replaces the previous callback; it must be
+        quick and must not raise.
+        """
+
+    @abstractmethod
     def statistics(self) -> ChannelStatistics:
         """How the channel stands, as this end knows it."""
 

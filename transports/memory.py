@@ -64,6 +64,12 @@ class MemorySender(SendChannel[T]):
             raise
         queue.append(item, size)
 
+    def on_unwanted(self, callback: Callable[[], None]) -> None:
+        """See `SendChannel.on_unwanted`."""
+        self._queue.watchers[self] = callback
+        if self._queue.unwanted:
+            callback()
+
     def statistics(self) -> ChannelStatistics:
         """See `SendChannel.statistics`."""
         return self._queue.statistics()

@@ -48,6 +48,7 @@ class MemoryQueue(Generic[T]):
         "open_senders",
         "sent",
         "unwanted",
+        "watchers",
     )
 
     def __init__(self, name: str, address: str, capacity: int | None) -> None:
@@ -68,6 +69,8 @@ class MemoryQueue(Generic[T]):
         self.sent = 0
         #: The receiver has closed its end.
         self.unwanted = False
+        #: What to call when it does, by sender.
+        self.watchers: dict[object, Callable[[], None]] = {}
         #: Called when something new can be told.
         self.announce: Callable[[], None] = _nobody
         self._received = 0
@@ -150,6 +153,7 @@ class MemoryQueue(Generic[T]):
         """One sender less: wake its sends to be refused; the last one ends the channel."""
         assert self.open_senders, "a sender closed that was never opened"
         self.open_senders -= 1
+        self.watchers.pop(sender, None)
         for waiter in self.credit.line:
             if waiter.sender is sender:
                 waiter.wake()
@@ -171,6 +175,8 @@ class MemoryQueue(Generic[T]):
         dropped = sum(size for _, size in self.items)
         self.items.clear()
         self.unwanted = True
+        for tell in self.watchers.values():
+            tell()
         # Who closes knows it: the listener is not called. A `receive` that waits is another task's, and is to be
         # refused.
         self._listener = None

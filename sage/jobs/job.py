@@ -7,7 +7,7 @@ from time import perf_counter
 from types import TracebackType
 from typing import Self
 
-from sage.errors import JobCancelled, JobFailed, JobNotRunning
+from sage.errors import JobCancelled, JobNotRunning
 from sage.jobs.result import JobResult
 from sage.kernel import Execution, ExecutionStatus, OperatorStatistics
 
@@ -116,10 +116,9 @@ class Job:
     def _note_end(self, task: "asyncio.Task[None]") -> None:
         self._ended = perf_counter()
 
-    def _failure(self) -> JobFailed | None:
+    def _failure(self) -> BaseException | None:
         task = self._running_task()
-        error = None if task.cancelled() else task.exception()
-        return error if isinstance(error, JobFailed) else None
+        return None if task.cancelled() else task.exception()
 
     def _running_task(self) -> "asyncio.Task[None]":
         if self._task is None:

@@ -5,7 +5,7 @@ and `flush` waits for it, so the operator feels the slowest of its readers.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from sage.graph.partitioning import Custom, Partitioning
@@ -51,13 +51,14 @@ class Router:
     Args:
         name: the operator's name, for log lines.
         outputs: its edges.
+        wake: lets the task look around; called when a reader wants nothing more.
 
     Attributes:
         dropped: records for side outputs that nobody reads.
         all_closed: whether there were readers and all of them want nothing more.
     """
 
-    def __init__(self, name: str, outputs: Sequence[Output]) -> None:
+    def __init__(self, name: str, outputs: Sequence[Output], wake: Callable[[], None]) -> None:
         self.dropped = 0
         self.all_closed = False
         self._name = name
@@ -65,6 +66,8 @@ class Router:
         self._outputs = outputs
         self._by_name: dict[str | None, list[Output]] = {None: []}
         for output in outputs:
+            for index, sender in enumerate(output.open_senders):
+                sender.on_unwanted(self._watcher(output, index, wake))
             self._by_name.setdefault(output.output, []).append(output)
         # What did not fit, in order: the output, the index of its sender, the element.
         self._stuck: list[tuple[Output, int, Batch[Any]]] = []
@@ -161,6 +164,13 @@ class Router:
                     sender.try_send(element, 0)
                 except ReceiverClosed:
                     self._closed(edge, index)
+
+    def _watcher(self, edge: Output, index: int, wake: Callable[[], None]) -> Callable[[], None]:
+        def unwanted() -> None:
+            self._closed(edge, index)
+            wake()
+
+        return unwanted
 
     def _closed(self, edge: Output, index: int) -> None:
         edge.senders[index] = None

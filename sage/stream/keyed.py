@@ -1,7 +1,7 @@
 """A stream by key: what the records of each key come to."""
 
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 from sage import operators
 from sage.operators.contract import Emit
@@ -88,6 +88,19 @@ class KeyedStream(Transforms[T], Generic[K, T]):
             described(operators.Reduce, function, keyed=True, emit=emit, **policy), name=name, parallelism=parallelism
         )
 
+    # A class is told apart first: it is a function that makes a value, and no value.
+    @overload
+    def fold(
+        self,
+        initial: Callable[[], A],
+        function: Callable[[A, T], A],
+        *,
+        emit: Emit = "each",
+        name: str | None = None,
+        parallelism: int = 1,
+        **policy: Unpack[PolicyOption],
+    ) -> Stream[tuple[K, A]]: ...
+    @overload
     def fold(
         self,
         initial: A | Callable[[], A],
@@ -97,7 +110,17 @@ class KeyedStream(Transforms[T], Generic[K, T]):
         name: str | None = None,
         parallelism: int = 1,
         **policy: Unpack[PolicyOption],
-    ) -> Stream[tuple[K, A]]:
+    ) -> Stream[tuple[K, A]]: ...
+    def fold(
+        self,
+        initial: Any,
+        function: Callable[[Any, T], Any],
+        *,
+        emit: Emit = "each",
+        name: str | None = None,
+        parallelism: int = 1,
+        **policy: Unpack[PolicyOption],
+    ) -> Stream[tuple[K, Any]]:
         """As `reduce`, from an initial value that may be of another type.
 
         Args:

@@ -1,7 +1,7 @@
 """A stream without keys: how it is spread over subtasks, and what it adds up to as a whole."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from sage import operators
 from sage.graph import Broadcast, Custom, Forward, Partitioning, Rebalance, Rescale
@@ -108,6 +108,18 @@ class Stream(Transforms[T]):
         """
         return self._then(described(operators.Reduce, function, keyed=False, emit=emit, **policy), name=name)
 
+    # A class is told apart first: it is a function that makes a value, and no value.
+    @overload
+    def fold(
+        self,
+        initial: Callable[[], A],
+        function: Callable[[A, T], A],
+        *,
+        emit: Emit = "each",
+        name: str | None = None,
+        **policy: Unpack[PolicyOption],
+    ) -> "Stream[A]": ...
+    @overload
     def fold(
         self,
         initial: A | Callable[[], A],
@@ -116,7 +128,16 @@ class Stream(Transforms[T]):
         emit: Emit = "each",
         name: str | None = None,
         **policy: Unpack[PolicyOption],
-    ) -> "Stream[A]":
+    ) -> "Stream[A]": ...
+    def fold(
+        self,
+        initial: Any,
+        function: Callable[[Any, T], Any],
+        *,
+        emit: Emit = "each",
+        name: str | None = None,
+        **policy: Unpack[PolicyOption],
+    ) -> "Stream[Any]":
         """As `reduce`, from an initial value that may be of another type.
 
         Args:

@@ -36,9 +36,7 @@ class Terminals(BaseStream[T]):
             _refuse_class(function)
             function = described(operators.Sink, function, **calling)
         elif calling:
-            raise GraphError(
-                f"sink: {function.kind} takes no {', '.join(calling)}; write name and parallelism at most"
-            )
+            raise GraphError(f"sink: {function.kind} takes no {', '.join(calling)}; write name and parallelism at most")
         self._append(function, **placed)
 
     def print(self, prefix: str = "", *, name: str | None = None) -> None:

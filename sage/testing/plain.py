@@ -1,14 +1,15 @@
-"""An engine that evaluates a program plainly: one operator after the other, in the order of writing, again and again until all have ended.
+"""An engine that evaluates a program plainly: one operator after the other, again and again until all have ended.
 
-There are no channels, no tasks of operators and no backpressure, and processing time stands still (but for a `Wait`, which moves it at once).
-So a program that depends on nothing outside gives the same results in the same order at every run::
+There are no channels, no tasks of operators and no backpressure, and processing time stands still (but for a `Wait`,
+which moves it at once). So a program that depends on nothing outside gives the same results in the same order at every
+run::
 
     env = sage.Environment("words", engine=sage.testing.PlainEngine())
     assert await env.from_iterable(["a", "b"]).map(str.upper).to_list() == ["A", "B"]
 
-It is also what the tests hold the other engines against. Each turn, a source gives one batch and an operator works on all that waits
-for it. All that an operator makes of one batch is made before the next operator sees any of it; so a source may be endless if
-something like `take` ends it, but a function that yields without end never comes to its end here.
+It is also what the tests hold the other engines against. Each turn, a source gives one batch and an operator works on
+all that waits for it. All that an operator makes of one batch is made before the next operator sees any of it; so a
+source may be endless if something like `take` ends it, but a function that yields without end never ends here.
 """
 
 import asyncio
@@ -126,7 +127,9 @@ class PlainExecution:
             for index, targets in enumerate(link.receivers):
                 sender = by_place[edge.sender, index]
                 receivers = [by_place[edge.receiver, target] for target in targets]
-                inputs = [Input(sender, receiver, edge.port) for receiver in receivers if isinstance(receiver, PlainOperator)]
+                inputs = [
+                    Input(sender, receiver, edge.port) for receiver in receivers if isinstance(receiver, PlainOperator)
+                ]
                 for entry in inputs:
                     entry.receiver.inputs.append(entry)
                 split = partitioner(link.partitioning, len(inputs)).split
@@ -171,9 +174,11 @@ class PlainExecution:
                 await self._end_a_loop()
 
     async def _end_a_loop(self) -> None:
-        """Nothing moves but in the turns of feedback loops: give out what they hold back, and end one that has nothing."""
+        """Nothing is under way: have a feedback loop give out what it holds back, or end it if that is nothing."""
         for number in sorted(set(self._plan.loops.values())):
-            members = [part for part in self._parts if self._loop_of(part) == number and isinstance(part, PlainOperator)]
+            members = [
+                part for part in self._parts if self._loop_of(part) == number and isinstance(part, PlainOperator)
+            ]
             if all(entry.ended for part in members for entry in part.inputs if self._loop_of(entry.sender) != number):
                 for part in members:
                     with self._blaming(part):

@@ -1,4 +1,4 @@
-"""The subtasks of a program that `PlainEngine` evaluates: a source or an operator, what waits for it, and whom it feeds."""
+"""The subtasks of a program that `PlainEngine` evaluates: what each does, what waits for it, and whom it feeds."""
 
 import asyncio
 from abc import ABC, abstractmethod

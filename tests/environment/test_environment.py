@@ -94,7 +94,9 @@ async def test_an_iterator_can_be_read_once() -> None:
     stream = env.from_iterable(numbers()).map(str)
     assert await stream.to_list() == ["0", "1", "2"]
     job = env.start()
-    with pytest.raises(sage.GraphError, match="'once', operator 'from_iterable': .* give a list, or the function that"):
+    with pytest.raises(
+        sage.GraphError, match=r"'once', operator 'from_iterable': .* give a list, or the function that"
+    ):
         async with job:
             await job.wait()
     assert job.status == "failed"
@@ -104,7 +106,9 @@ def test_an_iterator_is_the_source_of_one_stream() -> None:
     env = Environment("once")
     source = numbers()
     env.from_iterable(source, name="first")
-    with pytest.raises(sage.GraphError, match="this generator is the source 'first' already, and can be read only once"):
+    with pytest.raises(
+        sage.GraphError, match="this generator is the source 'first' already, and can be read only once"
+    ):
         env.from_iterable(source)
     env.from_iterable(numbers())  # another one
 
@@ -176,7 +180,9 @@ async def test_submit_runs_in_the_background() -> None:
 def test_submit_needs_an_event_loop() -> None:
     env = Environment("outside")
     env.from_iterable([1]).print()
-    with pytest.raises(sage.GraphError, match=r"env.submit\(\) needs a running event loop; outside of one write sage.run"):
+    with pytest.raises(
+        sage.GraphError, match=r"env.submit\(\) needs a running event loop; outside of one write sage.run"
+    ):
         env.submit()
 
 

@@ -65,7 +65,9 @@ def test_threads_run_their_own_programs() -> None:
 async def test_inside_a_running_loop_it_is_refused() -> None:
     env = sage.Environment("inside")
     env.from_iterable([1]).print()
-    with pytest.raises(sage.GraphError, match=r"sage.run\('inside'\) was called inside a running event loop; write `await"):
+    with pytest.raises(
+        sage.GraphError, match=r"sage.run\('inside'\) was called inside a running event loop; write `await"
+    ):
         sage.run(env)
 
 
@@ -74,7 +76,9 @@ def test_inside_a_function_of_a_program_it_is_refused() -> None:
     inner.from_iterable([1]).print()
     env = sage.Environment("outer")
     env.from_iterable([1]).sink(lambda _: sage.run(inner), name="call")
-    with pytest.raises(sage.JobFailed, match="operator 'call' failed on record 1: GraphError: .*inside a running event"):
+    with pytest.raises(
+        sage.JobFailed, match=r"operator 'call' failed on record 1: GraphError: .*inside a running event"
+    ):
         sage.run(env)
 
 

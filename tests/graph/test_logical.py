@@ -56,13 +56,17 @@ def test_a_given_name_may_not_be_one_that_was_made() -> None:
 
 @pytest.mark.parametrize("name", ["", " \n", 5, b"step"])
 def test_a_name_is_text(name: Any) -> None:
-    with pytest.raises(sage.GraphError, match=rf"map: name={re.escape(repr(name))}: write a text that is not empty, or leave it out"):
+    with pytest.raises(
+        sage.GraphError, match=rf"map: name={re.escape(repr(name))}: write a text that is not empty, or leave it out"
+    ):
         add(Graph(), name)
 
 
 @pytest.mark.parametrize("parallelism", [0, -1, 1.5, True, "2", None])
 def test_a_parallelism_is_a_number_of_subtasks(parallelism: Any) -> None:
-    with pytest.raises(sage.GraphError, match=f"map: parallelism={parallelism!r}: write a number of subtasks, 1 or more"):
+    with pytest.raises(
+        sage.GraphError, match=f"map: parallelism={parallelism!r}: write a number of subtasks, 1 or more"
+    ):
         add(Graph(), parallelism=parallelism)
 
 

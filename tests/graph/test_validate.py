@@ -20,7 +20,7 @@ def test_a_program_delivers_something() -> None:
     env.from_iterable([1])
     with pytest.raises(
         sage.GraphError,
-        match=r"^program 'idle' delivers nothing anywhere; end one of its streams \('from_iterable'\) with .sink\(...\)",
+        match=r"^program 'idle' delivers nothing anywhere; end one of its streams \('from_iterable'\) with .sink",
     ):
         check(env)
 
@@ -42,7 +42,9 @@ def test_a_last_step_is_as_good_as_a_sink() -> None:
 def test_a_loop_is_closed() -> None:
     env = sage.Environment("open")
     env.feedback(name="again").stream.print()
-    with pytest.raises(sage.GraphError, match=r"^the feedback loop 'again' was never closed; write loop.close\(stream\)$"):
+    with pytest.raises(
+        sage.GraphError, match=r"^the feedback loop 'again' was never closed; write loop.close\(stream\)$"
+    ):
         check(env)
 
 
@@ -58,7 +60,9 @@ def test_nothing_inside_a_loop_waits_for_its_end() -> None:
 
     check(program("each", inside=True))
     check(program("end", inside=False))
-    with pytest.raises(sage.GraphError, match=r"^operator 'total' lies inside a feedback loop .* write emit='each', or move"):
+    with pytest.raises(
+        sage.GraphError, match=r"^operator 'total' lies inside a feedback loop .* write emit='each', or move"
+    ):
         check(program("end", inside=True))
 
 

@@ -57,11 +57,9 @@ async def test_a_job_has_an_id_of_its_own() -> None:
 async def test_it_is_running_then_finished() -> None:
     async with program().start() as job:
         assert job.status == "running"
-        assert not job.status.is_final
         before = job.duration
         result = await job.wait()
         assert job.status == "finished"
-        assert job.status.is_final
     assert 0 <= before < result.duration == job.duration
     assert result.id == job.id
 
@@ -151,7 +149,7 @@ async def test_cancelling_returns_when_all_is_closed() -> None:
         await job.cancel()
         assert job.status == "cancelled"
         await job.cancel()
-    with pytest.raises(sage.JobCancelled, match="^job 'endless': it was cancelled before it had finished$"):
+    with pytest.raises(sage.JobCancelled, match=r"^job 'endless': it was cancelled before it had finished$"):
         await job.wait()
 
 
@@ -192,6 +190,16 @@ async def test_a_failure_that_nobody_was_told_of_is_raised_at_the_end_of_the_blo
             await ended(job)
 
 
+async def test_a_program_that_could_not_be_made_is_told_at_the_end_of_the_block() -> None:
+    env = sage.Environment("unmade")
+    env.from_iterable(iter([1])).collect()
+    await env.run()
+    with pytest.raises(sage.GraphError, match="was read by an earlier run") as caught:
+        async with env.start() as job:
+            await ended(job)
+    assert isinstance(caught.value.__cause__, sage.NotReplayable)
+
+
 async def test_a_failure_does_not_hide_an_error_of_the_block() -> None:
     with pytest.raises(KeyError, match="mine"):
         async with failing().start() as job:
@@ -218,7 +226,9 @@ async def test_the_end_is_told() -> None:
 async def test_a_job_that_was_not_started_can_do_nothing() -> None:
     job = program().start()
     for use in (job.wait, job.drain, job.cancel):
-        with pytest.raises(sage.JobNotRunning, match=r"^job 'numbers': it was not started; write async with env.start\(\)"):
+        with pytest.raises(
+            sage.JobNotRunning, match=r"^job 'numbers': it was not started; write async with env.start\(\)"
+        ):
             await use()
 
 
@@ -232,3 +242,11 @@ async def test_a_submitted_job_may_be_bound_to_a_block() -> None:
 async def test_a_job_is_a_named_task() -> None:
     async with endless().start():
         assert "job endless" in {task.get_name() for task in asyncio.all_tasks()}
+
+
+async def test_the_time_of_a_job_that_never_began_ends_with_it() -> None:
+    job = endless().submit()
+    await job.cancel()
+    ended_after = job.duration
+    await asyncio.sleep(0)
+    assert job.duration == ended_after

@@ -1,6 +1,7 @@
 """The context that a task lends to its logic and to the user's functions."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -91,7 +92,8 @@ async def test_the_current_context_is_that_of_the_task_and_of_those_it_starts() 
     async def named() -> str:
         return sage.context().name
 
-    assert await asyncio.gather(inside("a"), inside("b")) == [("a", "a"), ("b", "b")]
+    told: Any = await asyncio.gather(inside("a"), inside("b"))
+    assert told == [("a", "a"), ("b", "b")]
 
 
 async def test_outside_of_a_function_there_is_none() -> None:
@@ -113,14 +115,14 @@ async def test_every_kind_of_function_finds_its_own_context(engine: PlainEngine 
             assert sage.context() is context
             self.lent = context
 
-        async def flat_map(self, value: Any) -> Any:
+        async def flat_map(self, value: Any) -> AsyncIterator[Any]:
             assert sage.context() is self.lent
             yield value, (self.name, sage.context().parallelism)
 
         async def close(self) -> None:
             assert sage.context() is self.lent
 
-    async def source() -> Any:
+    async def source() -> AsyncIterator[Any]:
         yield sage.context().name
 
     env = sage.Environment("contexts", engine=engine)

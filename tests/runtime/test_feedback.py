@@ -26,6 +26,10 @@ def watched(count: int) -> tuple[LoopWatch, list[Head]]:
     return watch, heads
 
 
+def ended(*heads: Head) -> list[bool]:
+    return [head.ended for head in heads]
+
+
 def test_the_first_round_starts_when_all_heads_are_there() -> None:
     watch, first, second = LoopWatch(5, 2), Head(), Head()
     watch.join(first)
@@ -55,15 +59,14 @@ def test_all_heads_must_be_quiet_in_the_same_round() -> None:
     watch, (first, second) = watched(2)
     watch.returned(first, moved=False)
     watch.returned(second, moved=True)
-    assert not first.ended
+    assert ended(first, second) == [False, False]
     watch.returned(second, moved=False)
     watch.returned(first, moved=True)
-    assert not second.ended
+    assert ended(first, second) == [False, False]
     watch.returned(first, moved=False)
-    assert not first.ended, "the other one is not back"
+    assert ended(first, second) == [False, False], "the second one is not back"
     watch.returned(second, moved=False)
-    assert first.ended
-    assert second.ended
+    assert ended(first, second) == [True, True]
     assert first.probes == second.probes == [Probe(5, 1), Probe(5, 2), Probe(5, 3)]
 
 
@@ -91,7 +94,7 @@ def test_the_last_head_that_leaves_ends_the_watch() -> None:
     watch, (first, second) = watched(2)
     watch.leave(first)
     watch.leave(second)
-    assert not (first.ended or second.ended)
+    assert ended(first, second) == [False, False]
 
 
 def test_a_head_that_leaves_before_the_others_have_come() -> None:

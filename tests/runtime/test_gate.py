@@ -42,7 +42,8 @@ class Inputs:
 
 
 async def inputs(count: int, *, ports: list[int] | None = None, batch_size: int = 1024, capacity: int = 1024) -> Inputs:
-    channels, senders = [], []
+    channels: list[Input] = []
+    senders: list[SendChannel[Any]] = []
     for number in range(count):
         described: MemoryDescriptor[Any] = MemoryDescriptor(f"channel {number}", capacity)
         channels.append(Input(await described.open_receiver(), (ports or [0] * count)[number]))

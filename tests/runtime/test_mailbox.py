@@ -45,10 +45,11 @@ async def test_to_be_woken_twice_is_harmless() -> None:
 
 async def test_what_comes_while_nobody_waits_is_told_by_woken() -> None:
     mailbox = Mailbox()
-    assert not mailbox.woken
+    seen = [mailbox.woken]
     mailbox.request_collect()
-    assert mailbox.woken
+    seen.append(mailbox.woken)
     mailbox.woken = False
+    assert seen == [False, True]
     assert not mailbox.arrival().done()
 
 

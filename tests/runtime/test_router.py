@@ -13,6 +13,11 @@ from sage.runtime.router import Output, Router
 from sage.transports import MemoryDescriptor, ReceiveChannel
 
 
+def nobody_waits() -> None:
+    """What the router calls to let its task look around; here the test is the task."""
+
+
+
 class Edge:
     """An edge with the receiving ends of its channels at hand."""
 
@@ -46,7 +51,7 @@ async def edge(
 
 async def test_a_batch_that_fits_is_sent_at_once() -> None:
     only = await edge()
-    router = Router("op", [only.output])
+    router = Router("op", [only.output], nobody_waits)
     assert router.offer(Batch([1, 2]))
     assert not router.holds_back
     assert only.arrived() == [[1, 2]]
@@ -54,10 +59,9 @@ async def test_a_batch_that_fits_is_sent_at_once() -> None:
 
 async def test_what_does_not_fit_is_held_until_there_is_room() -> None:
     only = await edge(capacity=2)
-    router = Router("op", [only.output])
+    router = Router("op", [only.output], nobody_waits)
     assert router.offer(Batch([1, 2]))
     assert not router.offer(Batch([3]))
-    assert router.holds_back
     flushing = asyncio.create_task(router.flush())
     await asyncio.sleep(0)
     assert not flushing.done()
@@ -69,14 +73,14 @@ async def test_what_does_not_fit_is_held_until_there_is_room() -> None:
 
 async def test_a_batch_larger_than_the_channel_enters_an_empty_one() -> None:
     only = await edge(capacity=2)
-    router = Router("op", [only.output])
+    router = Router("op", [only.output], nobody_waits)
     assert router.offer(Batch([1, 2, 3]))
     assert only.arrived() == [[1, 2, 3]]
 
 
 async def test_one_slow_reader_holds_up_the_whole_but_the_others_get_theirs() -> None:
     slow, quick = await edge(capacity=1), await edge(capacity=10)
-    router = Router("op", [slow.output, quick.output])
+    router = Router("op", [slow.output, quick.output], nobody_waits)
     assert router.offer(Batch([1]))
     assert not router.offer(Batch([2]))
     assert quick.arrived() == [[1], [2]]
@@ -89,7 +93,7 @@ async def test_one_slow_reader_holds_up_the_whole_but_the_others_get_theirs() ->
 
 async def test_a_flush_that_was_cancelled_keeps_what_was_not_sent() -> None:
     spread = await edge(2, Rebalance(), capacity=1)
-    router = Router("op", [spread.output])
+    router = Router("op", [spread.output], nobody_waits)
     router.offer(Batch([1, 2]))
     assert not router.offer(Batch([3, 4]))
     flushing = asyncio.create_task(router.flush())
@@ -110,7 +114,7 @@ async def test_a_flush_that_was_cancelled_keeps_what_was_not_sent() -> None:
 @pytest.mark.parametrize("turns", range(4))
 async def test_a_flush_cancelled_at_any_turn_neither_loses_nor_repeats(turns: int) -> None:
     only = await edge(capacity=1)
-    router = Router("op", [only.output])
+    router = Router("op", [only.output], nobody_waits)
     router.offer(Batch([1]))
     router.offer(Batch([2]))
     flushing = asyncio.create_task(router.flush())
@@ -129,7 +133,7 @@ async def test_a_flush_cancelled_at_any_turn_neither_loses_nor_repeats(turns: in
 async def test_every_edge_gets_everything_and_spreads_it_its_own_way() -> None:
     turns, everyone = await edge(2, Rebalance()), await edge(2, Broadcast())
     by_key = await edge(2, Hash())
-    router = Router("op", [turns.output, everyone.output, by_key.output])
+    router = Router("op", [turns.output, everyone.output, by_key.output], nobody_waits)
     router.offer(Batch([1, 2, 3], ["a", "b", "a"]))
     assert (turns.arrived(0), turns.arrived(1)) == ([[1, 3]], [[2]])
     assert (everyone.arrived(0), everyone.arrived(1)) == ([[1, 2, 3]], [[1, 2, 3]])
@@ -139,7 +143,7 @@ async def test_every_edge_gets_everything_and_spreads_it_its_own_way() -> None:
 
 async def test_side_outputs_go_their_own_way() -> None:
     main, side, twin = await edge(), await edge(output="side"), await edge(output="side")
-    router = Router("op", [main.output, side.output, twin.output])
+    router = Router("op", [main.output, side.output, twin.output], nobody_waits)
     router.offer(Batch(["main"]))
     router.offer(Batch(["aside"]), "side")
     assert main.arrived() == [["main"]]
@@ -147,7 +151,7 @@ async def test_side_outputs_go_their_own_way() -> None:
 
 
 async def test_an_operator_without_readers_gives_to_nobody() -> None:
-    router = Router("op", [])
+    router = Router("op", [], nobody_waits)
     assert router.offer(Batch([1]))
     assert not router.all_closed
     assert router.dropped == 0
@@ -156,7 +160,7 @@ async def test_an_operator_without_readers_gives_to_nobody() -> None:
 
 async def test_what_goes_to_an_unread_side_output_is_counted_and_told_once(caplog: pytest.LogCaptureFixture) -> None:
     main = await edge()
-    router = Router("op[1]", [main.output])
+    router = Router("op[1]", [main.output], nobody_waits)
     with caplog.at_level(logging.WARNING):
         assert router.offer(Batch(["lost", "too"]), "nobody")
         assert router.offer(Batch(["again"]), "nobody")
@@ -167,7 +171,7 @@ async def test_what_goes_to_an_unread_side_output_is_counted_and_told_once(caplo
 
 
 async def test_every_unread_dead_letter_is_told(caplog: pytest.LogCaptureFixture) -> None:
-    router = Router("op", [])
+    router = Router("op", [], nobody_waits)
     with caplog.at_level(logging.WARNING):
         router.offer(Batch(["one"]), "dead_letters")
         router.offer(Batch(["two", "three", "four", "five"]), "dead_letters")
@@ -178,7 +182,7 @@ async def test_every_unread_dead_letter_is_told(caplog: pytest.LogCaptureFixture
 
 async def test_a_reader_that_has_had_enough_is_left_out() -> None:
     ended, going_on = await edge(), await edge()
-    router = Router("op", [ended.output, going_on.output])
+    router = Router("op", [ended.output, going_on.output], nobody_waits)
     await ended.receivers[0].aclose()
     assert router.offer(Batch([1]))
     assert not router.all_closed
@@ -190,7 +194,7 @@ async def test_a_reader_that_has_had_enough_is_left_out() -> None:
 
 async def test_one_of_several_subtasks_has_had_enough() -> None:
     spread = await edge(2, Rebalance())
-    router = Router("op", [spread.output])
+    router = Router("op", [spread.output], nobody_waits)
     await spread.receivers[0].aclose()
     router.offer(Batch([1, 2, 3, 4]))
     assert not router.all_closed
@@ -202,7 +206,7 @@ async def test_one_of_several_subtasks_has_had_enough() -> None:
 
 async def test_a_reader_that_closes_while_its_sender_waits() -> None:
     only = await edge(capacity=1)
-    router = Router("op", [only.output])
+    router = Router("op", [only.output], nobody_waits)
     router.offer(Batch([1]))
     router.offer(Batch([2]))
     flushing = asyncio.create_task(router.flush())
@@ -215,7 +219,7 @@ async def test_a_reader_that_closes_while_its_sender_waits() -> None:
 
 async def test_a_closed_reader_is_noticed_by_a_mark() -> None:
     only = await edge()
-    router = Router("op", [only.output])
+    router = Router("op", [only.output], nobody_waits)
     await only.receivers[0].aclose()
     router.mark(Watermark(1))
     assert router.all_closed
@@ -223,7 +227,7 @@ async def test_a_closed_reader_is_noticed_by_a_mark() -> None:
 
 async def test_marks_travel_behind_records_on_every_channel_also_full_ones() -> None:
     spread, side = await edge(2, Rebalance(), capacity=1), await edge(output="side")
-    router = Router("op", [spread.output, side.output])
+    router = Router("op", [spread.output, side.output], nobody_waits)
     router.offer(Batch([1, 2]))
     router.mark(Barrier(7))
     assert spread.arrived(0) == [[1], Barrier(7)]
@@ -233,7 +237,7 @@ async def test_marks_travel_behind_records_on_every_channel_also_full_ones() -> 
 
 async def test_a_mark_must_not_overtake() -> None:
     only = await edge(capacity=1)
-    router = Router("op", [only.output])
+    router = Router("op", [only.output], nobody_waits)
     router.offer(Batch([1]))
     router.offer(Batch([2]))
     with pytest.raises(AssertionError, match="overtake"):
@@ -242,14 +246,14 @@ async def test_a_mark_must_not_overtake() -> None:
 
 async def test_a_mark_of_a_loop_stays_inside() -> None:
     inside, outside = await edge(loop=3), await edge()
-    router = Router("op", [inside.output, outside.output])
+    router = Router("op", [inside.output, outside.output], nobody_waits)
     router.mark(Watermark(1), loop=3)
     assert (inside.arrived(), outside.arrived()) == ([Watermark(1)], [])
 
 
 async def test_the_end_goes_everywhere_once() -> None:
     spread, side = await edge(2, Rebalance()), await edge(output="side")
-    router = Router("op", [spread.output, side.output])
+    router = Router("op", [spread.output, side.output], nobody_waits)
     await router.end()
     await router.end()
     for ended in (spread.receivers[0], spread.receivers[1], side.receivers[0]):
@@ -258,7 +262,7 @@ async def test_the_end_goes_everywhere_once() -> None:
 
 async def test_a_choice_is_asked_for_even_with_one_receiver() -> None:
     only = await edge(1, Custom(lambda value, targets: value))
-    router = Router("op", [only.output])
+    router = Router("op", [only.output], nobody_waits)
     assert router.offer(Batch([0]))
     with pytest.raises(RecordFailed, match="record: 1"):
         router.offer(Batch([1]))

@@ -56,5 +56,7 @@ def test_a_loop_is_closed_with_a_stream_of_its_program() -> None:
 async def test_a_loop_that_was_never_closed_is_refused() -> None:
     env = sage.Environment("open")
     env.from_iterable([1]).union(env.feedback(name="again").stream).print()
-    with pytest.raises(sage.GraphError, match=r"the feedback loop 'again' was never closed; write loop.close\(stream\)"):
+    with pytest.raises(
+        sage.GraphError, match=r"the feedback loop 'again' was never closed; write loop.close\(stream\)"
+    ):
         await env.run()

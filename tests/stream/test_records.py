@@ -59,7 +59,7 @@ async def test_a_slow_reader_holds_up_the_source() -> None:
 
     def numbers() -> Iterator[int]:
         nonlocal made
-        for made in range(1, 10_001):
+        for made in range(1, 10_001):  # noqa: UP028  # it counts
             yield made
 
     env = sage.Environment("slow", batch_size=4, channel_capacity=8)
@@ -80,12 +80,12 @@ async def test_a_failure_reaches_the_reader_behind_the_records_before_it() -> No
         return 1 / (number - 3)
 
     env = sage.Environment("failing")
-    seen = []
+    seen: list[float] = []
     reading = env.from_iterable(range(10)).map(invert).open()
     with pytest.raises(sage.JobFailed, match="failed on record 3: ZeroDivisionError") as caught:
         async with reading as records:
             async for value in records:
-                seen.append(value)
+                seen.append(value)  # noqa: PERF401  # a comprehension would lose them all
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
     assert seen == [1 / (number - 3) for number in range(3)]
     assert reading.job.status == "failed"

@@ -19,6 +19,10 @@ def add(left: int, right: int) -> int:
     return left + right
 
 
+def empty() -> list[int]:
+    return []
+
+
 def append(values: list[int], value: int) -> list[int]:
     return [*values, value]
 
@@ -89,8 +93,8 @@ def test_spreading_leaves_the_stream_as_it_was() -> None:
         (lambda s, **o: s.reduce(add, **o), operators.Reduce(add), [11, 13, 35], [35]),
         (lambda s, **o: s.fold(100, add, **o), operators.Fold(100, add), [111, 113, 135], [135]),
         (
-            lambda s, **o: s.fold(list, append, **o),
-            operators.Fold(list, append),
+            lambda s, **o: s.fold(empty, append, **o),
+            operators.Fold(empty, append),
             [[11], [11, 2], [11, 2, 22]],
             [[11, 2, 22]],
         ),
@@ -103,7 +107,7 @@ async def test_aggregates(build: Any, operator: Any, running: list[Any], final: 
     assert await stream.to_list() == running
     env = sage.Environment("final")
     stream = build(env.from_iterable([11, 2, 22]), emit="end", name="total")
-    node = env.logical_graph.nodes[-1]
+    node: Any = env.logical_graph.nodes[-1]
     assert (node.name, node.operator.emits_at_end) == ("total", True)
     assert await stream.to_list() == final
 

@@ -83,7 +83,9 @@ CASES: list[tuple[Build, Any, str, list[Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("build", "operator", "name", "values"), CASES, ids=lambda part: part if type(part) is str else "")
+@pytest.mark.parametrize(
+    ("build", "operator", "name", "values"), CASES, ids=lambda part: part if type(part) is str else ""
+)
 async def test_each_method_adds_its_operator(build: Build, operator: Any, name: str, values: list[Any]) -> None:
     env = sage.Environment("steps")
     stream = build(env.from_iterable([1, 2, 3]))
@@ -207,6 +209,8 @@ def test_a_side_output_is_one_that_the_operator_has() -> None:
     with pytest.raises(sage.GraphError, match="it has 'dead_letters'"):
         source.map(ascii, on_error=sage.DeadLetter()).side_output("late")
     united = source.map(hex).union(source.map(oct))
-    with pytest.raises(sage.GraphError, match=r"this stream is a union; ask each of map\(hex\), map\(oct\) for its own"):
+    with pytest.raises(
+        sage.GraphError, match=r"this stream is a union; ask each of map\(hex\), map\(oct\) for its own"
+    ):
         united.side_output("late")
     assert source.process(emit_twice).side_output("any").names == ["process(emit_twice)"]

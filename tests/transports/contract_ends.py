@@ -148,6 +148,18 @@ class EndsContract(OpensChannels):
                 with pytest.raises(ReceiverClosed):
                     await channel.sender.send("refused", size)
 
+    async def test_a_sender_that_waits_for_work_learns_that_it_is_not_wanted(self, maker: Maker) -> None:
+        async with self.open(maker) as channel:
+            calls: list[str] = []
+            channel.sender.on_unwanted(lambda: calls.append("told"))
+            await self.settle()
+            assert calls == []
+            await channel.receiver.aclose()
+            await self.settle()
+            assert calls == ["told"]
+            channel.sender.on_unwanted(lambda: calls.append("at once"))
+            assert calls == ["told", "at once"]
+
     async def test_a_sender_that_was_closed_is_refused(self, maker: Maker) -> None:
         async with self.open(maker) as channel:
             async with channel.sender:

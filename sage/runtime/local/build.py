@@ -110,7 +110,7 @@ class _Builder:
         place = node.number, subtask.index
         mailbox = Mailbox()
         context = self._context(subtask, mailbox)
-        router = Router(subtask.name, self._wiring.outputs[place])
+        router = Router(subtask.name, self._wiring.outputs[place], mailbox.wake)
         if isinstance(node.operator, Source):
             return SourceTask(subtask, context, mailbox, router, node.operator.build())
         gate = Gate(self._wiring.inputs[place], mailbox.wake, context.batch_size)

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -25,7 +25,7 @@ class Opening(Recorder):
         await asyncio.sleep(1_000_000)
 
 
-async def _endless() -> Any:
+async def _endless() -> AsyncIterator[Any]:
     number = 0
     while True:
         yield number
@@ -33,7 +33,7 @@ async def _endless() -> Any:
         number += 1
 
 
-async def _silent() -> Any:
+async def _silent() -> AsyncIterator[Any]:
     await asyncio.sleep(1_000_000)
     yield 1
 
@@ -55,7 +55,7 @@ def _in_an_unordered_function(env: sage.Environment, log: list[str]) -> None:
 
 
 def _in_a_generator(env: sage.Environment, log: list[str]) -> None:
-    async def many(value: Any) -> Any:
+    async def many(value: Any) -> AsyncIterator[Any]:
         try:
             yield value
             await asyncio.sleep(1_000_000)
@@ -128,13 +128,12 @@ async def test_cancelled_anywhere_it_closes_all_and_leaves_nothing(program: Prog
     log: list[str] = []
     env = sage.Environment("cancelled", channel_capacity=8, batch_size=4)
     program(env, log)
-    async with assert_nothing_left():
-        async with env.start() as job:
-            await turns()
-            assert job.status == "running"
-            await job.cancel()
-            assert job.status == "cancelled"
-            assert job.duration < 30
+    async with assert_nothing_left(), env.start() as job:
+        await turns()
+        assert job.status == "running"
+        await job.cancel()
+        assert job.status == "cancelled"
+        assert job.duration < 30
     assert closes_what_it_opened(log), log
     with pytest.raises(sage.JobCancelled, match="job 'cancelled'"):
         await job.wait()
@@ -231,7 +230,11 @@ async def test_to_cancel_a_job_that_has_ended_is_harmless() -> None:
     assert job.status == "finished"
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: job.py: a task that is cancelled before its first step never reaches Execution.run, so the status stays 'running'")
+@pytest.mark.xfail(
+    strict=True,
+    reason="BUG: job.py: a task that is cancelled before its first step never reaches Execution.run, so the "
+    "status stays 'running'",
+)
 @virtual_time
 async def test_a_job_that_is_cancelled_before_its_first_turn_is_cancelled() -> None:
     env = sage.Environment("early")
@@ -243,7 +246,11 @@ async def test_a_job_that_is_cancelled_before_its_first_turn_is_cancelled() -> N
         await job.wait()
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: job.py: a task that is cancelled before its first step never reaches Execution.run, so the status stays 'running'")
+@pytest.mark.xfail(
+    strict=True,
+    reason="BUG: job.py: a task that is cancelled before its first step never reaches Execution.run, so the "
+    "status stays 'running'",
+)
 @virtual_time
 async def test_a_block_that_is_left_at_once_has_a_cancelled_job() -> None:
     env = sage.Environment("left")
@@ -276,7 +283,11 @@ class Awaiting(sage.MapFunction[Any, Any]):
         await self.cancelled("close")
 
 
-_INNER = pytest.mark.xfail(strict=True, reason="BUG: execution.py, _watched: a CancelledError that the job did not ask for ends the task in silence, and its records are lost")
+_INNER = pytest.mark.xfail(
+    strict=True,
+    reason="BUG: execution.py, _watched: a CancelledError that the job did not ask for ends the task in silence, "
+    "and its records are lost",
+)
 
 
 @pytest.mark.parametrize("where", [pytest.param("open", marks=_INNER), "map", pytest.param("close", marks=_INNER)])
@@ -284,11 +295,15 @@ _INNER = pytest.mark.xfail(strict=True, reason="BUG: execution.py, _watched: a C
 async def test_a_function_that_awaits_something_cancelled_has_failed(where: str) -> None:
     env = sage.Environment("inner")
     env.from_iterable([1, 2]).map(Awaiting(where), name="awaiting").sink(lambda _: None)
-    with pytest.raises(sage.JobFailed, match="operator 'awaiting' failed.*CancelledError"):
+    with pytest.raises(sage.JobFailed, match=r"operator 'awaiting' failed.*CancelledError"):
         await env.run()
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: execution.py, _watched: a CancelledError that the job did not ask for ends the task in silence, and its records are lost")
+@pytest.mark.xfail(
+    strict=True,
+    reason="BUG: execution.py, _watched: a CancelledError that the job did not ask for ends the task in "
+    "silence, and its records are lost",
+)
 @virtual_time
 async def test_a_plain_function_that_raises_a_cancellation_has_failed() -> None:
     def raising(value: Any) -> Any:
@@ -296,14 +311,17 @@ async def test_a_plain_function_that_raises_a_cancellation_has_failed() -> None:
 
     env = sage.Environment("inner")
     env.from_iterable([1, 2]).map(raising, name="raising").sink(lambda _: None)
-    with pytest.raises(sage.JobFailed, match="operator 'raising' failed.*CancelledError"):
+    with pytest.raises(sage.JobFailed, match=r"operator 'raising' failed.*CancelledError"):
         await env.run()
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: source_task.py, _push: a reader that was cancelled from within counts as ended")
+@pytest.mark.xfail(
+    strict=True,
+    reason="BUG: source_task.py, _push: a reader that was cancelled from within counts as ended",
+)
 @virtual_time
 async def test_a_source_that_awaits_something_cancelled_has_failed() -> None:
-    async def source() -> Any:
+    async def source() -> AsyncIterator[Any]:
         yield 1
         stopped = asyncio.ensure_future(asyncio.sleep(1))
         stopped.cancel()
@@ -313,6 +331,6 @@ async def test_a_source_that_awaits_something_cancelled_has_failed() -> None:
     out: list[int] = []
     env = sage.Environment("inner")
     env.from_iterable(source(), name="source").sink(out.append)
-    with pytest.raises(sage.JobFailed, match="operator 'source' failed.*CancelledError"):
+    with pytest.raises(sage.JobFailed, match=r"operator 'source' failed.*CancelledError"):
         await env.run()
     assert out in ([], [1])

@@ -2,16 +2,17 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 import sage
 from sage.testing import assert_nothing_left, virtual_time
-from tests.runtime.local.recording import Recorder, RecordingSource
+from tests.runtime.local.recording import Recorder, RecordingSource, turns
 
 
-async def ticking() -> Any:
+async def ticking() -> AsyncIterator[Any]:
     number = 0
     while True:
         yield number
@@ -29,11 +30,10 @@ async def test_a_drain_finishes_what_is_inside() -> None:
     out: list[int] = []
     env = sage.Environment("drained")
     env.from_iterable(ticking()).map(later, concurrency=4).batch(1_000).flat_map(list).sink(out.append)
-    async with assert_nothing_left():
-        async with env.start() as job:
-            await asyncio.sleep(10.2)
-            assert out == []
-            result = await job.drain()
+    async with assert_nothing_left(), env.start() as job:
+        await asyncio.sleep(10.2)
+        assert out == []
+        result = await job.drain()
     assert result.status == job.status == "finished"
     assert out == list(range(11))
 
@@ -59,11 +59,11 @@ async def test_a_drain_closes_the_source_and_its_generator() -> None:
     env = sage.Environment("closed", channel_capacity=2)
     env.from_source(RecordingSource(log)).sink(out.append)
     async with env.start() as job:
-        while len(out) < 10:
-            await asyncio.sleep(0)
+        await turns()
         await job.drain()
     assert log == ["open source", "end source", "close source"]
     assert out == list(range(len(out)))
+    assert len(out) > 10
 
 
 @virtual_time
@@ -123,7 +123,8 @@ async def test_a_drain_of_a_loop_waits_until_it_is_empty() -> None:
 
 
 _NOT_WOKEN = pytest.mark.xfail(
-    strict=True, reason="BUG: source_task.py, _pass_on does not wake the task when the offer finds all readers closed: it never ends"
+    strict=True,
+    reason="BUG: source_task.py, _pass_on does not wake the task when the offer finds all readers closed",
 )
 
 
@@ -133,7 +134,7 @@ async def test_take_ends_an_endless_source_and_closes_it(source: str) -> None:
     log: list[str] = []
 
     class Awaiting(RecordingSource):
-        async def run(self) -> Any:
+        async def run(self) -> AsyncIterator[Any]:
             try:
                 async for number in ticking():
                     yield number
@@ -154,10 +155,14 @@ async def test_take_of_nothing() -> None:
     assert await env.from_source(RecordingSource([])).take(0).to_list() == []
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: nothing tells a sender that waits for input that its receiver has closed; it learns of it when it sends next")
+@pytest.mark.xfail(
+    strict=True,
+    reason="BUG: nothing tells a sender that waits for input that its receiver has closed; it learns of it "
+    "when it sends next",
+)
 @virtual_time
 async def test_take_ends_a_source_that_has_nothing_more_to_say() -> None:
-    async def source() -> Any:
+    async def source() -> AsyncIterator[Any]:
         yield 1
         await asyncio.sleep(1_000_000)
 
@@ -166,7 +171,11 @@ async def test_take_ends_a_source_that_has_nothing_more_to_say() -> None:
         assert await env.from_iterable(source()).map(lambda value: value).take(1).to_list() == [1]
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: nothing tells a sender that waits for input that its receiver has closed; it learns of it when it sends next")
+@pytest.mark.xfail(
+    strict=True,
+    reason="BUG: nothing tells a sender that waits for input that its receiver has closed; it learns of it "
+    "when it sends next",
+)
 @virtual_time
 async def test_take_ends_calls_that_are_under_way() -> None:
     async def call(value: int) -> int:
@@ -176,6 +185,26 @@ async def test_take_ends_calls_that_are_under_way() -> None:
     env = sage.Environment("calls")
     async with asyncio.timeout(1_000):
         assert await env.from_iterable(range(3)).map(call).take(1).to_list() == [0]
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="BUG: task.py, _finish_pending: when all readers close while it collects, results stay in the "
+    "pool, and it waits for ever",
+)
+@virtual_time
+async def test_take_behind_calls_when_the_source_has_ended() -> None:
+    async def call(value: int) -> int:
+        await asyncio.sleep(0)
+        return value
+
+    for capacity in (1, 2, 3):
+        for count in range(1, 9):
+            for concurrency in (1, 2, 3):
+                env = sage.Environment("ended", channel_capacity=capacity)
+                async with asyncio.timeout(1_000):
+                    out = await env.from_iterable(range(count)).map(call, concurrency=concurrency).take(1).to_list()
+                assert out == [0]
 
 
 @virtual_time

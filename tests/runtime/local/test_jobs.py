@@ -1,4 +1,4 @@
-"""The handle on a running job, over the real engine: waiting, status, statistics, running again, running beside others."""
+"""The handle on a running job, over the real engine: waiting, status, statistics, running again and beside others."""
 
 import asyncio
 from typing import Any
@@ -58,7 +58,7 @@ async def test_a_job_that_was_not_started_says_so() -> None:
     env.from_iterable([1]).sink(print)
     job = env.start()
     for use in (job.wait, job.cancel, job.drain):
-        with pytest.raises(sage.JobNotRunning, match="async with env.start"):
+        with pytest.raises(sage.JobNotRunning, match=r"async with env\.start"):
             await use()
 
 
@@ -89,7 +89,9 @@ async def test_statistics_add_up(engine: PlainEngine | None) -> None:
     env = sage.Environment("counted", engine=engine, batch_size=7, channel_capacity=20)
     numbers = env.from_iterable(range(100), name="numbers")
     pairs = numbers.flat_map(lambda value: [value, value], name="pairs", parallelism=3)
-    parts = pairs.map(slow, name="slow", parallelism=2).route(lambda value: "even" if value % 2 == 0 else "odd", name="route")
+    parts = pairs.map(slow, name="slow", parallelism=2).route(
+        lambda value: "even" if value % 2 == 0 else "odd", name="route"
+    )
     parts["even"].sink(lambda _: None, name="even")
     env.from_iterable(range(10), name="others").broadcast().map(lambda value: value, name="all", parallelism=4)
     result = await env.run()
@@ -159,7 +161,10 @@ async def test_a_replayable_program_runs_again_with_the_same_results() -> None:
     assert len({tuple(done[:4] for done in result.operators.values()) for result in results}) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: list_sink.py: Collected.values is to be emptied when the program runs anew, and is not")
+@pytest.mark.xfail(
+    strict=True,
+    reason="BUG: list_sink.py: Collected.values is to be emptied when the program runs anew, and is not",
+)
 @virtual_time
 async def test_what_is_collected_is_that_of_the_last_run() -> None:
     env = sage.Environment("again")

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 from collections import Counter
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -108,7 +109,9 @@ async def test_an_error_in_close_fails_the_job() -> None:
 
     log: list[str] = []
     env = sage.Environment("unclosed")
-    env.from_iterable([1]).map(Recorder(log, "a")).map(Broken(log, "b"), name="broken").map(Recorder(log, "c")).sink(print)
+    env.from_iterable([1]).map(Recorder(log, "a")).map(Broken(log, "b"), name="broken").map(Recorder(log, "c")).sink(
+        print
+    )
     with pytest.raises(sage.JobFailed, match="operator 'broken' failed: OSError: disk full"):
         await env.run()
     assert {"close a", "close b", "close c"} <= set(log)
@@ -126,14 +129,20 @@ async def test_errors_in_close_after_a_failure_are_told_and_do_not_hide_it(caplo
 
     log: list[str] = []
     env = sage.Environment("unclosed")
-    env.from_source(RecordingSource(log)).map(Broken(log, "a")).map(fail, name="failing").map(Broken(log, "c")).sink(print)
+    env.from_source(RecordingSource(log)).map(Broken(log, "a")).map(fail, name="failing").map(Broken(log, "c")).sink(
+        print
+    )
     with pytest.raises(sage.JobFailed, match="operator 'failing' failed on record 0: ValueError: first"):
         await env.run()
     told = [str(record.exc_info[1]) for record in caplog.records if record.exc_info]
     assert sorted(told) == ["a is stuck", "c is stuck"]
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: task.py, Task.run: an error of close takes the place of the error that came first, which is told nowhere")
+@pytest.mark.xfail(
+    strict=True,
+    reason="BUG: task.py, Task.run: an error of close takes the place of the error that came first, which "
+    "is told nowhere",
+)
 @virtual_time
 async def test_the_error_of_a_function_is_not_hidden_by_that_of_its_own_close(caplog: pytest.LogCaptureFixture) -> None:
     class Broken(Recorder):
@@ -160,18 +169,20 @@ async def test_an_error_in_close_after_a_cancellation_is_told(caplog: pytest.Log
 
     env = sage.Environment("cancelled")
     env.from_source(RecordingSource([])).map(Broken([], "a")).sink(lambda _: None)
-    async with assert_nothing_left():
-        async with env.start() as job:
-            await turns()
-            await job.cancel()
+    async with assert_nothing_left(), env.start() as job:
+        await turns()
+        await job.cancel()
     assert job.status == "cancelled"
     assert "stuck" in caplog.text
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: source_task.py, _push: when the task is cancelled nobody asks the reader for its error")
+@pytest.mark.xfail(
+    strict=True,
+    reason="BUG: source_task.py, _push: when the task is cancelled nobody asks the reader for its error",
+)
 @virtual_time
 async def test_an_error_of_a_source_that_is_closed_by_a_cancellation_is_told(caplog: pytest.LogCaptureFixture) -> None:
-    async def source() -> Any:
+    async def source() -> AsyncIterator[Any]:
         try:
             yield 1
             await asyncio.sleep(1_000)
@@ -185,7 +196,9 @@ async def test_an_error_of_a_source_that_is_closed_by_a_cancellation_is_told(cap
         await job.cancel()
     gc.collect()
     told = [record for record in caplog.records if record.exc_info and "connection lost" in str(record.exc_info[1])]
-    assert [record.name.partition(".")[0] for record in told] == ["sage"], "left to asyncio, which tells when it is collected"
+    assert [record.name.partition(".")[0] for record in told] == ["sage"], (
+        "left to asyncio, which tells when it is collected"
+    )
 
 
 @virtual_time
@@ -194,7 +207,7 @@ async def test_a_failure_in_a_source_comes_behind_its_records() -> None:
         yield from range(3)
         raise OSError("end of tape")
 
-    async def awaiting() -> Any:
+    async def awaiting() -> AsyncIterator[Any]:
         for number in range(3):
             yield number
         raise OSError("end of tape")

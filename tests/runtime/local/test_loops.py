@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -59,7 +59,7 @@ async def test_a_loop_whose_records_all_leave_at_once(options: Options) -> None:
 
 @virtual_time
 async def test_a_loop_waits_for_a_source_that_is_silent() -> None:
-    async def source() -> Any:
+    async def source() -> AsyncIterator[Any]:
         yield 2
         await asyncio.sleep(1_000)
         yield 3
@@ -142,7 +142,9 @@ async def test_a_loop_in_a_loop(options: Options) -> None:
     tens = env.from_iterable([(3, 0), (1, 0)]).union(outer.stream)
     pairs = tens.map(lambda pair: (pair[0], 4)).union(inner.stream)
     inner.close(pairs.filter(lambda pair: pair[1] > 0).map(lambda pair: (pair[0], pair[1] - 1)))
-    outer.close(pairs.filter(lambda pair: pair[1] == 0 and pair[0] > 0).map(lambda pair: (pair[0] - 1, 0), parallelism=2))
+    outer.close(
+        pairs.filter(lambda pair: pair[1] == 0 and pair[0] > 0).map(lambda pair: (pair[0] - 1, 0), parallelism=2)
+    )
     expected = Counter((ten, one) for start in (3, 1) for ten in range(start + 1) for one in range(5))
     assert Counter(await pairs.to_list()) == expected
 
@@ -249,7 +251,7 @@ def test_results_at_the_end_are_refused_inside_a_loop() -> None:
     total = env.from_iterable([1]).union(loop.stream).sum(emit="end", name="total")
     loop.close(total)
     total.sink(print)
-    with pytest.raises(sage.GraphError, match="operator 'total' lies inside a feedback loop .*; write emit='each'"):
+    with pytest.raises(sage.GraphError, match=r"operator 'total' lies inside a feedback loop .*; write emit='each'"):
         sage.run(env)
 
 
