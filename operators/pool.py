@@ -69,7 +69,9 @@ class _Segment:
 
 
 class PoolLogic(Logic):
-    """Runs an async function for each record, a bounded number at a time. Derived classes say how: `start` and `results`.
+    """Runs an async function for each record, a bounded number at a time.
+
+    Derived classes say how: `start` and `results`.
 
     Args:
         operator: the description.

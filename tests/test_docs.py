@@ -22,6 +22,7 @@ import shlex
 import sys
 from collections.abc import Iterator
 from inspect import CO_COROUTINE, cleandoc
+from itertools import takewhile
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -108,11 +109,9 @@ def commands_of(page: Page) -> Iterator[tuple[list[str], str]]:
 
 def check_command(words: list[str]) -> None:
     """Refuse a command or an option that there is not."""
-    arguments = words[: min((words.index(end) for end in (">", "|") if end in words), default=len(words))]
-    with click.Context(cli, info_name="sage") as context:
-        _, command, rest = cli.resolve_command(context, cli.make_parser(context).parse_args(arguments)[1] or ["run"])
-        if command is not None:
-            command.make_parser(click.Context(command, parent=context)).parse_args(rest)
+    arguments = list(takewhile(lambda word: word not in (">", "|"), words))
+    command: click.Command = cli if arguments[0].startswith("-") else cli.commands[arguments.pop(0)]
+    command.make_parser(click.Context(command)).parse_args(arguments)
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if "```console" in page.text], ids=lambda page: page.name)

@@ -18,16 +18,16 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 SETUPTOOLS = PYPROJECT["tool"]["setuptools"]
 ISLANDS = ("transports", "operators")
 
-# Those whose `__init__.py` loads some of its names on first use: the facade, and the two that grow with every operator
-# and every transport.
-LAZY = ("sage", *(f"sage.{island}" for island in ISLANDS))
+# Those whose `__init__.py` loads some of its names on first use: the facade, the two that grow with every operator and
+# every transport, and the graph, which is planned when it is run.
+LAZY = ("sage", "sage.graph", *(f"sage.{island}" for island in ISLANDS))
 
 # Loaded on first use, so that a program which needs none of them starts quickly.
 HEAVY = ("click", "cloudpickle", "numpy", "pydantic", "ray", "rich", "starlette", "uvicorn", "uvloop", "zmq")
 # Not heavy, but more than programs are written with: what runs them, and what the standard library takes long to load.
 LATER = (
     *("anyio", "concurrent.futures.thread", "decimal", "hashlib", "random", "tempfile", "uuid"),
-    *("sage.jobs", "sage.operators.map", "sage.runtime", "sage.transports.memory"),
+    *("sage.graph.plan", "sage.jobs", "sage.operators.map", "sage.runtime", "sage.transports.memory"),
 )
 
 

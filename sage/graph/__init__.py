@@ -1,11 +1,19 @@
-"""The graph: logical (as written), validated, physical (as deployed), drawn."""
+"""The graph: logical (as written), validated, physical (as deployed), drawn.
+
+The physical plan is loaded when the first program is run.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from sage.graph.draw import GraphView
 from sage.graph.feedback import FeedbackHead, loops
 from sage.graph.logical import Edge, Graph, Node
 from sage.graph.partitioning import Auto, Broadcast, Custom, Forward, Hash, Partitioning, Rebalance, Rescale
-from sage.graph.plan import Link, Plan, Subtask, physical_plan
 from sage.graph.validate import validate
+
+if TYPE_CHECKING:
+    from sage.graph.plan import Link, Plan, Subtask, physical_plan
 
 __all__ = [
     "Auto",
@@ -28,3 +36,16 @@ __all__ = [
     "physical_plan",
     "validate",
 ]
+
+_LAZY = ("Link", "Plan", "Subtask", "physical_plan")
+
+if not TYPE_CHECKING:  # with it, checkers would take every misspelt name for `Any`
+
+    def __getattr__(name: str) -> Any:
+        if name not in _LAZY:
+            raise AttributeError(f"module 'sage.graph' has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module("sage.graph.plan"), name)
+        return value
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

@@ -7,7 +7,6 @@ groups: state moves group by group when the parallelism changes.
 
 import datetime
 import enum
-import math
 import numbers
 import uuid
 import zlib
@@ -42,7 +41,7 @@ def _encode(key: Any) -> bytes:
         return b"s" + key.encode("utf-8", "surrogatepass")
     if key is None:
         return b"0"
-    if isinstance(key, numbers.Number) or hasattr(key, "__index__") or hasattr(key, "__float__"):
+    if isinstance(key, numbers.Number):
         return b"n" + _encode_number(key)
     for kind, encode in _ENCODERS:
         if isinstance(key, kind):
@@ -56,7 +55,7 @@ def _encode(key: Any) -> bytes:
 def _encode_number(key: Any) -> bytes:
     # Python guarantees one hash for equal numbers of any type, and salts none of them; not a number is equal to
     # nothing.
-    if isinstance(key, float) and math.isnan(key):
+    if key != key:
         return b"nan"
     return b"%d" % hash(key)
 
@@ -66,9 +65,18 @@ def _encode_all(prefix: bytes, parts: list[bytes]) -> bytes:
 
 
 def _encode_datetime(key: datetime.datetime) -> bytes:
-    if key.tzinfo is None:
-        return b"d" + key.isoformat().encode()
+    if key.utcoffset() is None:
+        return b"d" + key.replace(tzinfo=None).isoformat().encode()
     return b"D" + key.astimezone(datetime.UTC).isoformat().encode()
+
+
+def _encode_time(key: datetime.time) -> bytes:
+    offset = key.utcoffset()
+    if offset is None:
+        return b"h" + key.replace(tzinfo=None).isoformat().encode()
+    # Times of day that know their zone are equal if they are as far from midnight in UTC.
+    since_midnight = datetime.datetime.combine(datetime.date.min, key.replace(tzinfo=None)) - datetime.datetime.min
+    return b"H%d" % ((since_midnight - offset) // datetime.timedelta(microseconds=1))
 
 
 _ENCODERS: list[tuple[type | tuple[type, ...], Callable[[Any], bytes]]] = [
@@ -79,6 +87,6 @@ _ENCODERS: list[tuple[type | tuple[type, ...], Callable[[Any], bytes]]] = [
     (datetime.datetime, _encode_datetime),
     (datetime.date, lambda key: b"a" + key.isoformat().encode()),
     (datetime.timedelta, lambda key: b"i%d" % (key // datetime.timedelta(microseconds=1))),
-    (datetime.time, lambda key: b"h" + key.isoformat().encode()),
+    (datetime.time, _encode_time),
     (uuid.UUID, lambda key: b"u" + key.bytes),
 ]

@@ -80,24 +80,19 @@ class _ByKey(_Chosen):
         known = self._known
         try:
             return [known[key] for key in keys]
-        except KeyError:
-            return [self._learn(key) for key in keys]
-        except TypeError:
-            return [self._learn_or_fail(key, batch, row) for row, key in enumerate(keys)]
+        except (KeyError, TypeError):  # one that is new, or one that cannot be hashed
+            return [self._learn(key, batch, row) for row, key in enumerate(keys)]
 
-    def _learn(self, key: Any) -> int:
-        target = self._known.get(key)
-        if target is None:
-            if len(self._known) >= _CACHED_KEYS:
-                self._known.clear()
-            target = self._known[key] = subtask_of_group(key_group(key), self.targets)
-        return target
-
-    def _learn_or_fail(self, key: Any, batch: Batch[Any], row: int) -> int:
+    def _learn(self, key: Any, batch: Batch[Any], row: int) -> int:
         try:
-            return self._learn(key)
-        except TypeError as error:
+            target = self._known.get(key)
+            if target is None:
+                if len(self._known) >= _CACHED_KEYS:
+                    self._known.clear()
+                target = self._known[key] = subtask_of_group(key_group(key), self.targets)
+        except (GraphError, TypeError) as error:
             raise RecordFailed(batch.values[row], error) from error
+        return target
 
 
 class _ByChoice(_Chosen):

@@ -75,24 +75,36 @@ class SourceTask(Task):
         producer = asyncio.get_running_loop().create_task(reader.run(outlet), name=name)
         producer.add_done_callback(lambda _: mailbox.wake())
         try:
+            await self._forward_until_done(outlet, producer)
+        except BaseException:
+            await self._stop(producer)
+            if not producer.cancelled() and (error := producer.exception()) is not None:
+                context.logger.error("%s failed while it was cancelled", name, exc_info=error)
+            raise
+        stopped = not producer.done()
+        await self._stop(producer)
+        await self.flush()
+        if outlet:
+            await self._forward(outlet)
+        if not (stopped and producer.cancelled()):  # else it ended as it was asked to
+            producer.result()
+
+    async def _forward_until_done(self, outlet: Outlet[Any], producer: "asyncio.Task[None]") -> None:
+        """Send what the reader gives until it has ended, or shall end."""
+        mailbox = self.mailbox
+        try:
             while not (producer.done() or self._done):
                 mailbox.woken = False
-                if outlet:
-                    await self._forward(outlet)
-                elif self.router.holds_back:
+                if self.router.holds_back:  # what `_pass_on` has left comes first
                     await self.flush()
+                elif outlet:
+                    await self._forward(outlet)
                 else:
                     self._idle = True
                     await self.wait()
                     self._idle = False
         finally:
             self._idle = False
-            await self._stop(producer)
-        await self.flush()
-        if outlet:
-            await self._forward(outlet)
-        if not producer.cancelled():
-            producer.result()
 
     def _pass_on(self, value: Any) -> bool:
         """Send a record straight from the reader's task: while this task waits, nothing can be in its way."""

@@ -67,11 +67,19 @@ class Task(ABC):
             if self.router.dropped:
                 self.context.logger.info("%s: %d records went to side outputs that nobody reads", self.context.name, self.router.dropped)
             await self.router.end()
-        finally:
-            self.meter.turn(None)
-            self.context.cancel_timers()
-            with anyio.CancelScope(shield=True):
-                await self.close()
+        except BaseException:
+            try:
+                await self._leave()
+            except Exception as error:  # what came first is what the job tells
+                self.context.logger.error("%s failed again while it was closed", self.context.name, exc_info=error)
+            raise
+        await self._leave()
+
+    async def _leave(self) -> None:
+        self.meter.turn(None)
+        self.context.cancel_timers()
+        with anyio.CancelScope(shield=True):
+            await self.close()
 
     @abstractmethod
     async def open(self) -> None:
@@ -295,7 +303,7 @@ class OperatorTask(Task):
         while True:
             self.mailbox.woken = False
             await self._read_mail()
-            if not self.logic.pending:
+            if not self.logic.pending or self.logic.finished or self.router.all_closed:
                 return
             await self.wait()
 

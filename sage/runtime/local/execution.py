@@ -1,5 +1,6 @@
 """One run of a graph in one event loop: its tasks in one task group."""
 
+import asyncio
 import logging
 from collections.abc import Mapping
 
@@ -93,11 +94,17 @@ class LocalExecution:
     async def _watched(self, task: Task, opened: Rendezvous, scope: anyio.CancelScope) -> None:
         try:
             await task.run(opened)
+        except asyncio.CancelledError as error:
+            current = asyncio.current_task()
+            if scope.cancel_called or current is None or current.cancelling():
+                raise
+            self._failed(task, error)  # nobody asked for it: something that the user's code awaited was cancelled
+            scope.cancel()
         except Exception as error:
             self._failed(task, error)
             scope.cancel()
 
-    def _failed(self, task: Task, error: Exception) -> None:
+    def _failed(self, task: Task, error: BaseException) -> None:
         """Keep the first failure; tell of those that follow from it or come while others close."""
         if self._failure is None:
             node = task.subtask.node
