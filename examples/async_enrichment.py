@@ -41,9 +41,7 @@ class PriceList(sage.MapFunction[Order, str]):
         if not self.connected:
             self.connected = True
             raise ConnectionError("not connected yet")
-        return (
-            f"order {value.number}: {value.pieces} × {value.article}, {PRICES[value.article] * value.pieces:.2f}"
-        )
+        return f"order {value.number}: {value.pieces} × {value.article}, {PRICES[value.article] * value.pieces:.2f}"
 
 
 ORDERS = [

@@ -12,7 +12,7 @@ import asyncio
 
 import sage
 
-WORDS = "alpha beta gamma delta epsilon zeta eta theta iota kappa".split()
+WORDS = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa"]
 
 
 async def model(words: list[str]) -> list[str]:

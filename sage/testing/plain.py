@@ -1,8 +1,8 @@
 """An engine that evaluates a program plainly: one operator after the other, again and again until all have ended.
 
 There are no channels, no tasks of operators and no backpressure, and processing time stands still (but for a `Wait`,
-which moves it at once). So a program that depends on nothing outside gives the same results in the same order at every
-run::
+which moves it at once). So a program gives the same results in the same order at every run, unless that depends
+on which of its asynchronous sources or calls is quicker::
 
     env = sage.Environment("words", engine=sage.testing.PlainEngine())
     assert await env.from_iterable(["a", "b"]).map(str.upper).to_list() == ["A", "B"]

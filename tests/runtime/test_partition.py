@@ -135,12 +135,7 @@ def test_records_without_keys_cannot_be_spread_by_key() -> None:
 @pytest.mark.parametrize(
     ("key", "error"), [(["b"], TypeError), (object(), GraphError)], ids=["unhashable", "unknown type"]
 )
-def test_a_key_that_cannot_be_names_the_record(
-    known: bool, key: Any, error: type[Exception], request: pytest.FixtureRequest
-) -> None:
-    if not known or error is GraphError:
-        reason = "BUG: partition.py names the record only where the first key that is not remembered is not hashable"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+def test_a_key_that_cannot_be_names_the_record(known: bool, key: Any, error: type[Exception]) -> None:
     spread = partitioner(Hash(), 2)
     if known:
         spread.split(Batch(["good"], ["a"]))

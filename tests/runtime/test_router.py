@@ -17,7 +17,6 @@ def nobody_waits() -> None:
     """What the router calls to let its task look around; here the test is the task."""
 
 
-
 class Edge:
     """An edge with the receiving ends of its channels at hand."""
 
@@ -215,6 +214,18 @@ async def test_a_reader_that_closes_while_its_sender_waits() -> None:
     await flushing
     assert router.all_closed
     assert not router.holds_back
+
+
+async def test_the_task_is_woken_when_a_reader_closes() -> None:
+    spread, other = await edge(2, Rebalance()), await edge()
+    wakes: list[str] = []
+    router = Router("op", [spread.output, other.output], lambda: wakes.append("woken"))
+    for receiver in (*spread.receivers, *other.receivers):
+        assert not router.all_closed
+        wakes.clear()
+        await receiver.aclose()
+        assert wakes, "a task that waits for input would not learn of it"
+    assert [router.all_closed] == [True]
 
 
 async def test_a_closed_reader_is_noticed_by_a_mark() -> None:

@@ -230,11 +230,6 @@ async def test_to_cancel_a_job_that_has_ended_is_harmless() -> None:
     assert job.status == "finished"
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="BUG: job.py: a task that is cancelled before its first step never reaches Execution.run, so the "
-    "status stays 'running'",
-)
 @virtual_time
 async def test_a_job_that_is_cancelled_before_its_first_turn_is_cancelled() -> None:
     env = sage.Environment("early")
@@ -246,11 +241,6 @@ async def test_a_job_that_is_cancelled_before_its_first_turn_is_cancelled() -> N
         await job.wait()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="BUG: job.py: a task that is cancelled before its first step never reaches Execution.run, so the "
-    "status stays 'running'",
-)
 @virtual_time
 async def test_a_block_that_is_left_at_once_has_a_cancelled_job() -> None:
     env = sage.Environment("left")
@@ -283,14 +273,7 @@ class Awaiting(sage.MapFunction[Any, Any]):
         await self.cancelled("close")
 
 
-_INNER = pytest.mark.xfail(
-    strict=True,
-    reason="BUG: execution.py, _watched: a CancelledError that the job did not ask for ends the task in silence, "
-    "and its records are lost",
-)
-
-
-@pytest.mark.parametrize("where", [pytest.param("open", marks=_INNER), "map", pytest.param("close", marks=_INNER)])
+@pytest.mark.parametrize("where", ["open", "map", "close"])
 @virtual_time
 async def test_a_function_that_awaits_something_cancelled_has_failed(where: str) -> None:
     env = sage.Environment("inner")
@@ -299,11 +282,6 @@ async def test_a_function_that_awaits_something_cancelled_has_failed(where: str)
         await env.run()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="BUG: execution.py, _watched: a CancelledError that the job did not ask for ends the task in "
-    "silence, and its records are lost",
-)
 @virtual_time
 async def test_a_plain_function_that_raises_a_cancellation_has_failed() -> None:
     def raising(value: Any) -> Any:
@@ -315,10 +293,6 @@ async def test_a_plain_function_that_raises_a_cancellation_has_failed() -> None:
         await env.run()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="BUG: source_task.py, _push: a reader that was cancelled from within counts as ended",
-)
 @virtual_time
 async def test_a_source_that_awaits_something_cancelled_has_failed() -> None:
     async def source() -> AsyncIterator[Any]:

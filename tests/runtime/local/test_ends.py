@@ -122,13 +122,7 @@ async def test_a_drain_of_a_loop_waits_until_it_is_empty() -> None:
     assert sorted(out.values) == [4000, 4001, 4002, 4003]
 
 
-_NOT_WOKEN = pytest.mark.xfail(
-    strict=True,
-    reason="BUG: source_task.py, _pass_on does not wake the task when the offer finds all readers closed",
-)
-
-
-@pytest.mark.parametrize("source", ["plain", pytest.param("awaiting", marks=_NOT_WOKEN)])
+@pytest.mark.parametrize("source", ["plain", "awaiting"])
 @virtual_time
 async def test_take_ends_an_endless_source_and_closes_it(source: str) -> None:
     log: list[str] = []
@@ -155,11 +149,6 @@ async def test_take_of_nothing() -> None:
     assert await env.from_source(RecordingSource([])).take(0).to_list() == []
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="BUG: nothing tells a sender that waits for input that its receiver has closed; it learns of it "
-    "when it sends next",
-)
 @virtual_time
 async def test_take_ends_a_source_that_has_nothing_more_to_say() -> None:
     async def source() -> AsyncIterator[Any]:
@@ -171,11 +160,6 @@ async def test_take_ends_a_source_that_has_nothing_more_to_say() -> None:
         assert await env.from_iterable(source()).map(lambda value: value).take(1).to_list() == [1]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="BUG: nothing tells a sender that waits for input that its receiver has closed; it learns of it "
-    "when it sends next",
-)
 @virtual_time
 async def test_take_ends_calls_that_are_under_way() -> None:
     async def call(value: int) -> int:
@@ -187,11 +171,6 @@ async def test_take_ends_calls_that_are_under_way() -> None:
         assert await env.from_iterable(range(3)).map(call).take(1).to_list() == [0]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="BUG: task.py, _finish_pending: when all readers close while it collects, results stay in the "
-    "pool, and it waits for ever",
-)
 @virtual_time
 async def test_take_behind_calls_when_the_source_has_ended() -> None:
     async def call(value: int) -> int:

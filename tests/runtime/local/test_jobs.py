@@ -161,10 +161,6 @@ async def test_a_replayable_program_runs_again_with_the_same_results() -> None:
     assert len({tuple(done[:4] for done in result.operators.values()) for result in results}) == 1
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="BUG: list_sink.py: Collected.values is to be emptied when the program runs anew, and is not",
-)
 @virtual_time
 async def test_what_is_collected_is_that_of_the_last_run() -> None:
     env = sage.Environment("again")

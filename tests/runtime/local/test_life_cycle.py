@@ -138,11 +138,6 @@ async def test_errors_in_close_after_a_failure_are_told_and_do_not_hide_it(caplo
     assert sorted(told) == ["a is stuck", "c is stuck"]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="BUG: task.py, Task.run: an error of close takes the place of the error that came first, which "
-    "is told nowhere",
-)
 @virtual_time
 async def test_the_error_of_a_function_is_not_hidden_by_that_of_its_own_close(caplog: pytest.LogCaptureFixture) -> None:
     class Broken(Recorder):
@@ -176,10 +171,6 @@ async def test_an_error_in_close_after_a_cancellation_is_told(caplog: pytest.Log
     assert "stuck" in caplog.text
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="BUG: source_task.py, _push: when the task is cancelled nobody asks the reader for its error",
-)
 @virtual_time
 async def test_an_error_of_a_source_that_is_closed_by_a_cancellation_is_told(caplog: pytest.LogCaptureFixture) -> None:
     async def source() -> AsyncIterator[Any]:

@@ -22,11 +22,6 @@ def with_gaps(pattern: int) -> Callable[[], AsyncIterator[int]]:
     return source
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="BUG: source_task.py, _push offers what is in the outlet before it has flushed what _pass_on "
-    "left in the router",
-)
 @virtual_time
 async def test_an_async_source_keeps_its_order_where_there_is_hardly_room() -> None:
     for pattern in range(64):
