@@ -62,7 +62,5 @@ def build() -> sage.Environment:
     return env
 
 
-env = build()
-
 if __name__ == "__main__":
-    sage.run(env)
+    sage.run(build())

@@ -46,7 +46,5 @@ def build() -> sage.Environment:
     return env
 
 
-env = build()
-
 if __name__ == "__main__":
-    sage.run(env)
+    sage.run(build())

@@ -118,6 +118,9 @@ def _module_name(path: Path) -> str:
 
 def _only(module: ModuleType, path: Path) -> Environment:
     found = _environments(module)
+    makers = _makers(module)
+    if not found and len(makers) == 1:
+        return _made(getattr(module, makers[0]), f"{path}:{makers[0]}")
     if not found:
         raise CannotRun(f"{path} has no environment.{_hint(module, path)}")
     if len({id(env) for env in found.values()}) > 1:

@@ -42,7 +42,7 @@ class OperatorStatistics(NamedTuple):
     records_out: int
     #: records for side outputs that nobody reads
     dropped: int
-    #: seconds of work
+    #: seconds of work, or with as many calls under way as there may be
     busy: float
     #: seconds waiting for input
     idle: float

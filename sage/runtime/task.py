@@ -197,7 +197,8 @@ class OperatorTask(Task):
             mailbox.woken = False
             if mailbox.mail or mailbox.collect_due:
                 await self._read_mail()
-            element = gate.next() if always_room or logic.has_room else None
+            has_room = always_room or logic.has_room
+            element = gate.next() if has_room else None
             if type(element) is Batch:
                 records = len(element.values)
                 meter.records_in += records
@@ -208,6 +209,10 @@ class OperatorTask(Task):
             elif element is not None:
                 if await self._handle(element):
                     return
+            elif not has_room:  # all places of its pool are taken: it is the one that others wait for
+                if not mailbox.woken:
+                    await mailbox.arrival()
+                    meter.turn(BUSY)
             elif not mailbox.woken:  # as `wait`, written out: this is where a task spends its life
                 now = perf_counter()
                 meter.busy += now - meter.since

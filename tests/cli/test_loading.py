@@ -118,17 +118,31 @@ def test_a_file_without_an_environment_shows_what_to_write(program: Program) -> 
     assert ".sink(print)" in message
 
 
-def test_a_file_with_a_function_that_makes_one_names_it(program: Program) -> None:
+def test_the_only_function_that_makes_one_is_called(program: Program) -> None:
+    file = program("""
+        import sage
+
+        def build() -> sage.Environment:
+            return sage.Environment("built")
+
+        def with_name(name: str) -> sage.Environment: ...
+        def other() -> int: ...
+    """)
+    assert load(file).name == "built"
+
+
+def test_a_file_with_functions_that_make_one_names_them(program: Program) -> None:
     message = refusal(
         program("""
             import sage
 
             def build() -> sage.Environment: ...
+            def build_another() -> sage.Environment: ...
             def with_name(name: str) -> sage.Environment: ...
             def other() -> int: ...
         """)
     )
-    assert "\n    program.py:build" in message
+    assert "\n    program.py:build\n    program.py:build_another" in message
     assert "with_name" not in message
     assert "other" not in message
 
