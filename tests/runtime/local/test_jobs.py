@@ -130,7 +130,7 @@ async def test_time_is_told_apart() -> None:
     done = result.operators
     assert done["burn"].busy >= 50 * 0.0005
     assert done["burn"].blocked > 0
-    assert done["wait"].idle > 0.01
+    assert done["wait"].busy > 0.01  # its one place was taken
     for name in ("source", "burn", "wait"):
         assert done[name].busy + done[name].idle + done[name].blocked <= result.duration
 
