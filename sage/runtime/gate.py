@@ -1,10 +1,12 @@
 """Merges the input channels of a task.
 
-Batches come out in the order in which channels have something, one channel after the other, so none starves. Marks are merged:
+Batches come out in the order in which channels have something, one channel after the other, so none starves. Marks
+are merged:
 
 * watermarks: the lowest of all channels counts;
 * barriers: a channel that has delivered one is not read until all have, and backpressure does the rest;
-* probes of a feedback loop: forwarded once every channel has delivered one or has ended, but nothing is held up for them;
+* probes of a feedback loop: forwarded once every channel has delivered one or has ended, but nothing is held up for
+  them;
 * ends: one for each channel; when all have come, the task's input has ended.
 
 Small batches that have piled up are joined, so a task that is behind catches up in large ones.

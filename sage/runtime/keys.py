@@ -75,7 +75,7 @@ def _encode_time(key: datetime.time) -> bytes:
     if offset is None:
         return b"h" + key.replace(tzinfo=None).isoformat().encode()
     # Times of day that know their zone are equal if they are as far from midnight in UTC.
-    since_midnight = datetime.datetime.combine(datetime.date.min, key.replace(tzinfo=None)) - datetime.datetime.min
+    since_midnight = datetime.timedelta(0, key.second, key.microsecond, 0, key.minute, key.hour)
     return b"H%d" % ((since_midnight - offset) // datetime.timedelta(microseconds=1))
 
 

@@ -1,7 +1,7 @@
 """Everything that reaches a task beside its data, and the one wake-up for both.
 
-Timers, the ends of asynchronous calls and control arrive here and are handled by the operator's own task, between two batches: so its
-code never runs twice at a time and needs no lock. (After Flink's mailbox model.)
+Timers, the ends of asynchronous calls and control arrive here and are handled by the operator's own task, between two
+batches: so its code never runs twice at a time and needs no lock. (After Flink's mailbox model.)
 """
 
 import asyncio

@@ -12,8 +12,9 @@ BLOCKED = "blocked"
 class Meter:
     """Records and time of one subtask.
 
-    Its time is kept as three sums: it is either busy, or idle (waits for input), or blocked (waits for room downstream). The clock is read
-    only where a stretch of one of these begins; the stretch that is going on is added when somebody asks.
+    Its time is kept as three sums: it is either busy (an operator whose places are all taken counts as busy, too), or
+    idle (waits for input), or blocked (waits for room downstream). The clock is read only where a stretch of one of
+    these begins; the stretch that is going on is added when somebody asks.
     """
 
     __slots__ = ("blocked", "busy", "idle", "records_in", "records_out", "since", "state")

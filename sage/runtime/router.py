@@ -1,7 +1,7 @@
 """Sends what an operator emits to the subtasks that read it.
 
-`offer` sends as far as there is room now, without waiting: the usual case, and the only one on the hot path. What did not fit is held
-and `flush` waits for it, so the operator feels the slowest of its readers.
+`offer` sends as far as there is room now, without waiting: the usual case, and the only one on the hot path. What did
+not fit is held and `flush` waits for it, so the operator feels the slowest of its readers.
 """
 
 import logging
@@ -73,7 +73,9 @@ class Router:
         self._stuck: list[tuple[Output, int, Batch[Any]]] = []
         # The one reader of the main output, where there is only one: the usual case.
         main = self._by_name[None]
-        self._only = main[0].senders[0] if len(main) == 1 and len(main[0].senders) == 1 and not main[0].chooses else None
+        self._only = (
+            main[0].senders[0] if len(main) == 1 and len(main[0].senders) == 1 and not main[0].chooses else None
+        )
 
     @property
     def holds_back(self) -> bool:

@@ -9,8 +9,9 @@
                    ▼
                  logic
 
-Life: ``open ── (all tasks of the job are open) ── work ── end ── close``. After an error or a cancellation it goes straight to ``close``,
-which is shielded. The end of its input reaches a task behind all records, and goes on behind all that it emits.
+Life: ``open ── (all tasks of the job are open) ── work ── end ── close``. After an error or a cancellation it goes
+straight to ``close``, which is shielded. The end of its input reaches a task behind all records, and goes on behind
+all that it emits.
 """
 
 import asyncio
@@ -65,7 +66,9 @@ class Task(ABC):
             self.meter.turn(BUSY)
             await self.work()
             if self.router.dropped:
-                self.context.logger.info("%s: %d records went to side outputs that nobody reads", self.context.name, self.router.dropped)
+                self.context.logger.info(
+                    "%s: %d records went to side outputs that nobody reads", self.context.name, self.router.dropped
+                )
             await self.router.end()
         except BaseException:
             try:

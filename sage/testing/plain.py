@@ -22,10 +22,11 @@ import anyio
 
 from sage.config import Config
 from sage.errors import JobFailed
-from sage.graph import FeedbackHead, Graph, Plan, physical_plan, validate
+from sage.graph import FeedbackHead, Graph, Plan, Subtask, physical_plan, validate
 from sage.kernel import ExecutionStatus, OperatorStatistics
 from sage.operators.source import Source
 from sage.runtime import TaskContext
+from sage.runtime.failures import blaming, failure_of
 from sage.runtime.mailbox import Mailbox
 from sage.runtime.partition import partitioner
 from sage.testing.clock import ManualClock
@@ -120,7 +121,9 @@ class PlainExecution:
         return {name: _summed(parts) for name, parts in of_node.items()}
 
     def _build(self) -> None:
-        self._parts = [self._part(number) for number in range(len(self._plan.subtasks))]
+        for subtask in self._plan.subtasks:
+            with blaming(self._name, subtask):
+                self._parts.append(self._part(subtask))
         by_place = {(part.subtask.node.number, part.subtask.index): part for part in self._parts}
         for link in self._plan.links:
             edge = link.edge
@@ -137,8 +140,8 @@ class PlainExecution:
         if self._status is ExecutionStatus.DRAINING:
             self._stop_sources()
 
-    def _part(self, number: int) -> PlainPart:
-        subtask, mailbox = self._plan.subtasks[number], Mailbox()
+    def _part(self, subtask: Subtask) -> PlainPart:
+        mailbox = Mailbox()
         node = subtask.node
         context = TaskContext(
             job=self._name,
@@ -214,17 +217,13 @@ class PlainExecution:
         try:
             yield
         except Exception as error:
-            failure = self._failure(part, error)
+            failure = failure_of(self._name, part.subtask, error)
             raise failure from failure.__cause__
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
-            raise self._failure(part, error) from error  # it awaited something that was cancelled
-
-    def _failure(self, part: PlainPart, error: BaseException) -> JobFailed:
-        node, index = part.subtask.node, part.subtask.index
-        return JobFailed(job=self._name, operator=node.name, subtask=index, parallelism=node.parallelism, error=error)
+            raise failure_of(self._name, part.subtask, error) from error  # it awaited something that was cancelled
 
     def _log(self, failures: list[JobFailed]) -> None:
         for failure in failures:

@@ -5,12 +5,11 @@ from typing import Any
 
 from sage.clock import Clock, LoopClock
 from sage.config import Config
-from sage.errors import GraphError, JobFailed
 from sage.graph import FeedbackHead, Link, Plan, Subtask
-from sage.operators.errors import OperatorError
 from sage.operators.source import Source
 from sage.runtime.channels import Channels
 from sage.runtime.context import TaskContext
+from sage.runtime.failures import blaming
 from sage.runtime.feedback import LoopWatch
 from sage.runtime.feedback_task import FeedbackTask
 from sage.runtime.gate import Gate, Input
@@ -91,19 +90,8 @@ class _Builder:
         Raises:
             GraphError, JobFailed: as `build_tasks`.
         """
-        node = subtask.node
-        try:
+        with blaming(self._job, subtask):
             return self._made(subtask)
-        except OperatorError as error:
-            raise GraphError(f"program {self._job!r}, operator {node.name!r}: {error}") from error
-        except Exception as error:
-            raise JobFailed(
-                job=self._job,
-                operator=node.name,
-                subtask=subtask.index,
-                parallelism=node.parallelism,
-                error=error,
-            ) from error
 
     def _made(self, subtask: Subtask) -> Task:
         node = subtask.node

@@ -10,6 +10,7 @@ from sage.config import Config
 from sage.errors import JobFailed, SageError
 from sage.graph import Graph, physical_plan
 from sage.kernel import ExecutionStatus, OperatorStatistics
+from sage.runtime.failures import failure_of
 from sage.runtime.local.build import build_tasks
 from sage.runtime.rendezvous import Rendezvous
 from sage.runtime.source_task import SourceTask
@@ -107,14 +108,7 @@ class LocalExecution:
     def _failed(self, task: Task, error: BaseException) -> None:
         """Keep the first failure; tell of those that follow from it or come while others close."""
         if self._failure is None:
-            node = task.subtask.node
-            self._failure = JobFailed(
-                job=self._name,
-                operator=node.name,
-                subtask=task.subtask.index,
-                parallelism=node.parallelism,
-                error=error,
-            )
+            self._failure = failure_of(self._name, task.subtask, error)
         else:
             task.context.logger.error("%s failed while the job was failing already", task.subtask.name, exc_info=error)
 
