@@ -42,7 +42,8 @@ from sage.operators.functions import (
     SinkFunction,
     SourceFunction,
 )
-from sage.operators.policies import DeadLetter, Fail, Letter, Retry
+from sage.operators.policies import DeadLetter, Fail, Letter
+from sage.policies import Retry
 from sage.stream import KeyedStream, Stream
 from sage.version import __version__
 

@@ -1,7 +1,12 @@
 """Sinks for `Stream.sink`; for functions there is `sink` itself, for lists `collect`, for the terminal `print`."""
 
-from sage.operators.file_sink import WriteLines as file
+from sage.operators.file_sink import WriteLines
 from sage.operators.list_sink import Collect as to
 from sage.operators.print_sink import Print as stdout
+from sage.refusal import Refusing
 
 __all__ = ["file", "stdout", "to"]
+
+
+class file(Refusing, WriteLines):
+    __doc__ = WriteLines.__doc__

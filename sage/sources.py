@@ -1,6 +1,19 @@
 """Sources for `Environment.from_source`; for containers, generators and functions there is `from_iterable`."""
 
-from sage.operators.files import Glob as glob, Lines as lines
-from sage.operators.ticker import Ticker as ticker
+from sage.operators.files import Glob, Lines
+from sage.operators.ticker import Ticker
+from sage.refusal import Refusing
 
 __all__ = ["glob", "lines", "ticker"]
+
+
+class glob(Refusing, Glob):
+    __doc__ = Glob.__doc__
+
+
+class lines(Refusing, Lines):
+    __doc__ = Lines.__doc__
+
+
+class ticker(Refusing, Ticker):
+    __doc__ = Ticker.__doc__

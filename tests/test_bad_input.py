@@ -199,7 +199,7 @@ OPTIONS: list[Mistake] = [
         lambda s: s.sink(sage.sinks.stdout(), timeout=1),
         "sink: print takes no timeout; write",
     ),
-    ("a class for a sink", lambda s: s.sink(sage.sinks.file), "sink: WriteLines describes a sink; make one"),
+    ("a class for a sink", lambda s: s.sink(sage.sinks.file), "sink: file describes a sink; make one"),
 ]
 
 NUMBERS: list[Mistake] = [
@@ -430,7 +430,7 @@ def test_an_environment_that_cannot_be(arguments: tuple[Any, ...], options: dict
     ],
 )
 def test_what_is_made_by_itself_is_refused_by_itself(write: Callable[[], Any], text: str) -> None:
-    with pytest.raises(sage.InvalidOperator, match=text) as caught:
+    with pytest.raises(sage.GraphError, match=text) as caught:
         write()
     assert len(str(caught.value)) > 20
 

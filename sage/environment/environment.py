@@ -10,7 +10,8 @@ from sage.errors import GraphError
 from sage.graph import Graph, GraphView
 from sage.operators.functions import SourceFunction
 from sage.operators.source import Source
-from sage.stream.base import Origin, described
+from sage.refusal import described
+from sage.stream.base import Origin
 from sage.stream.feedback import FeedbackLoop
 from sage.stream.stream import Stream
 

@@ -1,22 +1,19 @@
 """What every kind of stream is: the place in the graph where its records come from."""
 
 import datetime
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from sage.errors import GraphError
 from sage.graph import Auto, Edge, Graph, Node, Partitioning
 from sage.operators.contract import Operator
-from sage.operators.errors import InvalidOperator
 
 if TYPE_CHECKING:
     from sage.jobs import Job, JobResult
 
-__all__ = ["BaseStream", "Origin", "Program", "described", "seconds"]
+__all__ = ["BaseStream", "Origin", "Program", "seconds"]
 
 T = TypeVar("T")
-D = TypeVar("D")
 
 
 class Program(Protocol):
@@ -104,18 +101,6 @@ class BaseStream(Generic[T]):
                 f"{verb}: the streams belong to two environments, {self._program.name!r} and {other._program.name!r}; "
                 f"build both with one environment"
             )
-
-
-def described(make: Callable[..., D], *args: Any, **options: Any) -> D:
-    """Make the description of an operator; what it refuses becomes an error of the program.
-
-    Raises:
-        GraphError: the operator was described with a value that cannot be.
-    """
-    try:
-        return make(*args, **options)
-    except InvalidOperator as error:
-        raise GraphError(str(error)) from None
 
 
 def seconds(duration: float | datetime.timedelta | None) -> float | None:

@@ -5,7 +5,8 @@ from typing import Any, Generic, TypeVar
 
 from sage import operators
 from sage.operators.functions import CoMapFunction
-from sage.stream.base import BaseStream, Origin, described
+from sage.refusal import described
+from sage.stream.base import BaseStream, Origin
 from sage.stream.options import CallOptions, Unpack, split_options
 
 __all__ = ["ConnectedStreams"]

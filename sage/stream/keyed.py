@@ -5,7 +5,7 @@ from typing import Any, Generic, TypeVar, overload
 
 from sage import operators
 from sage.operators.contract import Emit
-from sage.stream.base import described
+from sage.refusal import described
 from sage.stream.options import PolicyOption, Unpack
 from sage.stream.stream import Stream
 from sage.stream.transforms import Transforms

@@ -6,7 +6,7 @@ from typing import Any, TypeVar, overload
 from sage import operators
 from sage.graph import Broadcast, Custom, Forward, Partitioning, Rebalance, Rescale
 from sage.operators.contract import Emit
-from sage.stream.base import described
+from sage.refusal import described
 from sage.stream.options import PolicyOption, Unpack
 from sage.stream.transforms import Transforms
 

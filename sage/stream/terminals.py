@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sage import operators
 from sage.errors import GraphError
 from sage.operators.contract import Operator
-from sage.stream.base import BaseStream, described
+from sage.refusal import described
+from sage.stream.base import BaseStream
 from sage.stream.collected import Collected
 from sage.stream.options import CallOptions, Unpack, split_options
 

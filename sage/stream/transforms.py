@@ -8,7 +8,8 @@ from sage import operators
 from sage.errors import GraphError
 from sage.graph import Hash, Node
 from sage.operators.functions import FilterFunction, FlatMapFunction, MapFunction, ProcessFunction
-from sage.stream.base import Origin, described, seconds
+from sage.refusal import described
+from sage.stream.base import Origin, seconds
 from sage.stream.connected import ConnectedStreams
 from sage.stream.options import CallOptions, Unpack, split_options
 from sage.stream.terminals import Terminals

@@ -71,7 +71,7 @@ def test_a_sink_that_comes_with_sage_takes_no_options_of_calls() -> None:
 
 def test_a_sink_must_be_made() -> None:
     env = sage.Environment("class")
-    with pytest.raises(sage.GraphError, match=r"sink: WriteLines describes a sink; make one, as in sink\("):
+    with pytest.raises(sage.GraphError, match=r"sink: file describes a sink; make one, as in sink\("):
         env.from_iterable(["a"]).sink(sage.sinks.file)
 
 
