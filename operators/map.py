@@ -83,9 +83,7 @@ class _InlineFilter(EachLogic):
     def _values_only(self, values: list[Any]) -> tuple[Batch[Any] | None, int, Exception | None]:
         kept: list[Any] = []
         left = iter(values)
-        ahead = [
-            None
-        ]  # emptied when `filter` has come to the end by itself, and not by a StopIteration of the function
+        ahead = [None]  # emptied when `filter` has come to the end by itself, not by a StopIteration of the function
         error: Exception | None = None
         try:
             kept.extend(filter(self.call, chain(left, iter(ahead.pop, None))))
@@ -136,6 +134,10 @@ class _PooledInspect(PoolLogic):
 
 def call_for_each(call: Any, values: list[Any]) -> tuple[int, Exception | None]:
     """Call for the effect alone; return how many calls went well, and the error of the next one, if any."""
+    owner = getattr(call, "__self__", None)
+    if type(owner) is list and call == owner.append:  # what programs that collect in a list of their own write
+        owner.extend(values)
+        return len(values), None
     left = iter(values)
     try:
         for value in left:
