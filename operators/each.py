@@ -157,7 +157,7 @@ class EachLogic(Logic):
         emitted, done, error = self.until_error(batch)
         if error is None:
             return () if emitted is None else (emitted,)
-        return self._go_on(batch, emitted, done, error)
+        return self.go_on(batch, emitted, done, error)
 
     async def close(self) -> None:
         """Close the function.
@@ -166,7 +166,7 @@ class EachLogic(Logic):
         """
         await self.function.close()
 
-    def _go_on(self, batch: Batch[Any], emitted: Batch[Any] | None, done: int, error: Exception | None) -> Emissions:
+    def go_on(self, batch: Batch[Any], emitted: Batch[Any] | None, done: int, error: Exception | None) -> Emissions:
         """Apply the policy to the record that has failed, and go on behind it."""
         while True:
             if emitted is not None:

@@ -7,7 +7,7 @@ from operator import length_hint
 from typing import Any, ClassVar, TypeVar
 
 from sage.operators.callables import Shape
-from sage.operators.contract import Logic
+from sage.operators.contract import Emissions, Logic
 from sage.operators.each import EachLogic, EachRecord
 from sage.operators.elements import Batch
 from sage.operators.errors import InvalidOperator
@@ -39,6 +39,15 @@ class Map(EachRecord[In, Out]):
 
 class _InlineMap(EachLogic):
     _checked = False
+
+    def process(self, batch: Batch[Any], port: int) -> Emissions:
+        if not self._checked:
+            return super().process(batch, port)
+        results, error = map_until_error(self.call, batch.values)
+        if error is None:
+            return (batch.derive(results),)
+        done = len(results)
+        return self.go_on(batch, batch.slice(0, done).derive(results) if results else None, done, error)
 
     def until_error(self, batch: Batch[Any]) -> tuple[Batch[Any] | None, int, Exception | None]:
         results, error = map_until_error(self.call, batch.values)

@@ -83,8 +83,8 @@ class Gate:
         self._wake = wake
         self._batch_size = batch_size
         self._open = len(inputs)
-        # Inputs that may have something, in the order of arrival.
-        self._line: deque[Input] = deque()
+        #: Inputs that may have something, in the order of arrival.
+        self.line: deque[Input] = deque()
         # Marks that are merged and wait to be given out.
         self._due: deque[GateElement] = deque()
         self._watermark: int | None = None
@@ -93,7 +93,7 @@ class Gate:
 
     def next(self) -> GateElement | None:
         """The next element for the operator; `None` when nothing is there now."""
-        line = self._line
+        line = self.line
         while not self._due:
             if not line:
                 return None
@@ -136,7 +136,7 @@ class Gate:
             await entry.channel.aclose()
 
     def _listener(self, entry: Input) -> Callable[[], None]:
-        line, wake = self._line, self._wake
+        line, wake = self.line, self._wake
 
         def arrived() -> None:
             entry.fresh = True
@@ -186,7 +186,7 @@ class Gate:
                 entry.barrier = None
                 if not entry.queued:  # what waits behind the barrier may be read again
                     entry.queued = True
-                    self._line.append(entry)
+                    self.line.append(entry)
 
     def _align_probe(self, inputs: Sequence[Input]) -> None:
         probes = [entry.probe for entry in inputs]

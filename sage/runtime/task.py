@@ -205,18 +205,19 @@ class OperatorTask(Task):
             if type(element) is Batch:
                 records = len(element.values)
                 meter.records_in += records
-                if records <= pace.size:
-                    await self._work_on(element, records)
-                else:
-                    await self._in_pieces(element, records)
+                await (self._work_on if records <= pace.size else self._in_pieces)(element, records)
+                if gate.line or mailbox.woken or not always_room or logic.finished:
+                    continue
             elif element is not None:
                 if await self._handle(element):
                     return
+                continue
             elif not has_room:  # all places of its pool are taken: it is the one that others wait for
                 if not mailbox.woken:
                     await mailbox.arrival()
                     meter.turn(BUSY)
-            elif not mailbox.woken:  # as `wait`, written out: this is where a task spends its life
+                continue
+            if not mailbox.woken:  # as `wait`, written out: this is where a task spends its life
                 now = perf_counter()
                 meter.busy += now - meter.since
                 meter.since = now
@@ -251,29 +252,6 @@ class OperatorTask(Task):
         if mail.kind is MailKind.TIMER:
             await self.emit(self.logic.on_timer(mail.payload))
 
-    async def _work_on(self, batch: Batch[Any], records: int) -> None:
-        """Have the logic work on a batch, and learn how long it took."""
-        meter, router = self.meter, self.router
-        start = perf_counter()
-        since, busy = meter.since, meter.busy
-        for emission in self.logic.process(batch, self.gate.port):
-            # As `emit`, written out: this is where nearly all records go through.
-            if type(emission) is Batch:
-                meter.records_out += len(emission.values)
-                if not router.offer(emission):
-                    await self.flush()
-            else:
-                await self._emit_other(emission)
-            if perf_counter() - meter.since > self._budget:
-                await self.give_way()
-            if router.all_closed:
-                return
-        seconds = perf_counter() - start
-        if meter.since != since:  # it has waited in between: only its own time counts
-            seconds = meter.worked() - busy - (start - since)
-        if records == self._pace.size or seconds > self._budget:
-            self._pace.took(records, seconds)
-
     async def _in_pieces(self, batch: Batch[Any], records: int) -> None:
         """Have the logic work on a long batch, in pieces that keep within the budget."""
         if self.logic.takes_whole_batches:
@@ -284,6 +262,30 @@ class OperatorTask(Task):
             stop = min(start + self._pace.size, records)
             await self._work_on(batch.slice(start, stop), stop - start)
             start = stop
+
+    async def _work_on(self, batch: Batch[Any], records: int) -> None:
+        """Have the logic work on a piece, and learn how long that took."""
+        meter, router, budget = self.meter, self.router, self._budget
+        start = now = perf_counter()
+        in_time = True
+        for emission in self.logic.process(batch, self.gate.port):
+            # As `emit`, written out: this is where nearly all records go through.
+            if type(emission) is Batch:
+                meter.records_out += len(emission.values)
+                if not router.offer(emission):
+                    await self.flush()
+            else:
+                await self._emit_other(emission)
+            now = perf_counter()
+            if now - meter.since > budget:
+                # If it has waited in between, only what it did since then counts.
+                self._pace.took(records, now - max(start, meter.since))
+                in_time = False
+                await self.give_way()
+            if router.all_closed:
+                return
+        if in_time and records == self._pace.size:
+            self._pace.took(records, now - max(start, meter.since))
 
     async def _handle(self, element: Any) -> bool:
         """Handle a mark; return whether the input has ended."""
