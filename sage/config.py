@@ -28,9 +28,9 @@ class Config:
 
     engine: str = ""
     transport: str = "memory"
-    batch_size: int = 1024
-    channel_capacity: int = 2048
-    budget: float = 0.001
+    batch_size: int = 2048
+    channel_capacity: int = 4096
+    budget: float = 0.002
 
     def __post_init__(self) -> None:
         asked = "engine"

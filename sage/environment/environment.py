@@ -53,9 +53,9 @@ class Environment:
         *,
         engine: "str | Engine[Graph] | None" = None,
         transport: str = "memory",
-        batch_size: int = 1024,
-        channel_capacity: int = 2048,
-        budget: float = 0.001,
+        batch_size: int = 2048,
+        channel_capacity: int = 4096,
+        budget: float = 0.002,
     ) -> None:
         if not isinstance(name, str) or not name.strip():
             raise GraphError(f"Environment({name!r}): write a name for the program, a text that is not empty")
