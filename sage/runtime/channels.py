@@ -20,7 +20,6 @@ class Channels:
         if transport not in self.kinds():
             kinds = ", ".join(self.kinds())
             raise NotAvailable(f"transport={transport!r} is not in this version; write one of {kinds}")
-        self._transport = transport
 
     def kinds(self) -> Sequence[str]:
         """See `DataTransport.kinds`."""

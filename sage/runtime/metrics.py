@@ -42,10 +42,6 @@ class Meter:
         self.state = state
         self.since = now
 
-    def worked(self) -> float:
-        """Seconds of work so far, asked for while it is busy."""
-        return self.busy + perf_counter() - self.since
-
     def seconds(self) -> tuple[float, float, float]:
         """How long it has been busy, idle and blocked so far."""
         self.turn(self.state)

@@ -57,7 +57,7 @@ def test_work_that_goes_on_is_told(watch: Watch) -> None:
     watch.now += 10
     meter.turn(BUSY)
     watch.now += 2
-    assert meter.worked() == 3
+    assert meter.seconds()[0] == 3
     meter.turn(BUSY)  # a new stretch of the same
     watch.now += 4
-    assert meter.worked() == 7
+    assert meter.seconds()[0] == 7
