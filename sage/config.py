@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 from sage.errors import GraphError, NotAvailable
 from sage.operators.numbers import is_count, is_number
@@ -19,7 +20,8 @@ class Config:
     Args:
         engine: what runs it: ``"local"`` (tasks of one event loop), or ``"auto"`` for the best there is; the
             environment variable ``SAGE_ENGINE`` sets the default.
-        transport: what its channels are made of: ``"memory"``.
+        transport: what its channels are made of: ``"memory"`` (by reference), or, encoded, ``"shm"`` (shared memory),
+            ``"zmq"`` (ZeroMQ) or ``"ray"`` (an actor holds each channel).
         batch_size: how many records a batch holds at most, at least 1. Nobody waits to fill one.
         channel_capacity: how many records a channel holds, at least 1. It is the bound on what lies between two
             operators.
@@ -40,7 +42,9 @@ class Config:
         elif not self.engine:
             object.__setattr__(self, "engine", "local")
         _one_of(asked, self.engine, _ENGINES, there=("local", "auto"))
-        _one_of("transport", self.transport, _TRANSPORTS, there=("memory",))
+        _one_of("transport", self.transport, _TRANSPORTS, there=_TRANSPORTS)
+        if self.transport == "ray" and find_spec("ray") is None:
+            raise NotAvailable("transport='ray' needs Ray: pip install 'sage-streams[ray]'")
         _at_least_one("batch_size", self.batch_size)
         _at_least_one("channel_capacity", self.channel_capacity)
         if not is_number(self.budget, beyond=True):

@@ -391,7 +391,7 @@ def test_a_program_that_cannot_run(write: Callable[[Env], Any], text: str) -> No
         (("bad",), {"engine": 5}, r"Environment\('bad'\): engine=5: write 'local' or 'auto', or give an engine"),
         (("bad",), {"engine": "ray"}, "engine='ray' is not in this version; write 'local' or 'auto'"),
         (("bad",), {"transport": "tcp"}, "transport='tcp' is not known; write one of 'memory'"),
-        (("bad",), {"transport": "zmq"}, "transport='zmq' is not in this version; write 'memory'"),
+        (("bad",), {"transport": 5}, "transport=5 is not known; write one of 'memory', 'shm', 'zmq', 'ray'"),
         (("bad",), {"batch_size": 0}, "batch_size=0: write a number of records, 1 or more"),
         (("bad",), {"batch_size": True}, "batch_size=True: write a number of records"),
         (("bad",), {"channel_capacity": "9"}, "channel_capacity='9': write a number of records"),

@@ -1,6 +1,7 @@
-"""Awaitable, bounded channels: in process now; over shared memory, ZeroMQ and Ray next. Useful alone.
+"""Awaitable, bounded channels and queues: in process, through shared memory, over ZeroMQ and Ray. Useful alone.
 
-Read `channel` for the contract, `credit` for flow control, `memory` for the first implementation.
+Read `channel` for the contract of a channel's ends, `descriptor` and `queue` for what names them, `credit` for flow
+control, `memory` for the ends in one event loop, `remote` for what all transports share that leave the process.
 
 All but the errors is loaded when it is first used, so that a program loads the transports it consists of.
 """
@@ -9,9 +10,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from sage.transports.errors import (
+    AccessDenied,
     BrokenChannel,
     ChannelError,
     ClosedChannel,
+    CodecError,
+    ConnectError,
     EndOfChannel,
     InvalidChannel,
     ReceiverClosed,
@@ -22,22 +26,30 @@ from sage.transports.errors import (
 )
 
 if TYPE_CHECKING:
-    from sage.transports.channel import ChannelDescriptor, ChannelStatistics, ReceiveChannel, SendChannel
+    from sage.transports.channel import ChannelStatistics, ReceiveChannel, SendChannel
     from sage.transports.credit import Credit
-    from sage.transports.memory import MemoryDescriptor, MemoryReceiver, MemorySender
+    from sage.transports.descriptor import ChannelDescriptor
+    from sage.transports.memory import MemoryReceiver, MemorySender
+    from sage.transports.python_queue import PythonQueueDescriptor
+    from sage.transports.queue import BaseQueueDescriptor, QueueDescriptor
 
 __all__ = [
+    "AccessDenied",
+    "BaseQueueDescriptor",
     "BrokenChannel",
     "ChannelDescriptor",
     "ChannelError",
     "ChannelStatistics",
     "ClosedChannel",
+    "CodecError",
+    "ConnectError",
     "Credit",
     "EndOfChannel",
     "InvalidChannel",
-    "MemoryDescriptor",
     "MemoryReceiver",
     "MemorySender",
+    "PythonQueueDescriptor",
+    "QueueDescriptor",
     "ReceiveChannel",
     "ReceiverClosed",
     "ReceiverTaken",
@@ -48,12 +60,14 @@ __all__ = [
 ]
 
 _LAZY = {
-    "ChannelDescriptor": "channel",
+    "BaseQueueDescriptor": "queue",
+    "ChannelDescriptor": "descriptor",
     "ChannelStatistics": "channel",
     "Credit": "credit",
-    "MemoryDescriptor": "memory",
     "MemoryReceiver": "memory",
     "MemorySender": "memory",
+    "PythonQueueDescriptor": "python_queue",
+    "QueueDescriptor": "queue",
     "ReceiveChannel": "channel",
     "SendChannel": "channel",
 }

@@ -1,4 +1,4 @@
-"""The contract of a channel: two ends, a descriptor, statistics.
+"""The contract of a channel: two ends and their statistics; `descriptor` names channels.
 
 A channel is a bounded queue that lives in one place. Its capacity counts *records*, not items: an item (a batch, say)
 is sent with the number of records in it. Flow control is by `Credit`; order is kept per sender.
@@ -13,7 +13,8 @@ How it ends, and how each side learns of it:
 
 * every sender closes: the receiver gets what is queued, then `EndOfChannel`;
 * the receiver closes: senders get `ReceiverClosed`, a normal end (the receiver has had enough);
-* a peer dies: `BrokenChannel`;
+* a peer dies: `BrokenChannel`, behind all that arrived from it. The receiver is told once of each sender that died and
+  may go on with the others; to a sender it is the end;
 * an end is used after its own holder closed it, or closed while it waits: `ClosedChannel`.
 
 `tests/transports/contract.py` is the one suite that every implementation passes.
@@ -21,13 +22,10 @@ How it ends, and how each side learns of it:
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Generic, NamedTuple, Self, TypeVar
 
-from sage.transports.errors import InvalidChannel
-
-__all__ = ["ChannelDescriptor", "ChannelStatistics", "ReceiveChannel", "SendChannel"]
+__all__ = ["ChannelStatistics", "ReceiveChannel", "SendChannel"]
 
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
@@ -57,6 +55,8 @@ class SendChannel(ABC, Generic[T_contra]):
 
     #: The channel's name, as errors tell it.
     name: str
+    #: Where its queue lives, as errors tell it.
+    address: str
 
     @abstractmethod
     def try_send(self, item: T_contra, size: int = 1) -> bool:
@@ -119,6 +119,8 @@ class ReceiveChannel(ABC, Generic[T_co]):
 
     #: The channel's name, as errors tell it.
     name: str
+    #: Where its queue lives, as errors tell it.
+    address: str
 
     @abstractmethod
     def drain(self) -> list[T_co]:
@@ -191,51 +193,3 @@ class ReceiveChannel(ABC, Generic[T_co]):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.aclose()
-
-
-@dataclass(frozen=True)
-class ChannelDescriptor(ABC, Generic[T]):
-    """Names a channel: small, immutable, passed freely to whoever shall open one of its ends.
-
-    Attributes:
-        name: what errors and pictures call the channel.
-        capacity: how many records it holds, at least 1; `None` for no bound.
-
-    Raises:
-        InvalidChannel: the capacity is below 1.
-    """
-
-    name: str
-    capacity: int | None
-
-    def __post_init__(self) -> None:
-        if self.capacity is not None and self.capacity < 1:
-            raise InvalidChannel(
-                f"channel {self.name!r}: capacity is {self.capacity}; give at least 1 record, or None for no bound"
-            )
-
-    @property
-    @abstractmethod
-    def address(self) -> str:
-        """Where the queue lives, as a URL."""
-
-    @abstractmethod
-    async def open_receiver(self) -> ReceiveChannel[T]:
-        """Host the queue and return its receiving end; a channel has one.
-
-        Cancel safety: when cancelled, nothing stays open.
-
-        Raises:
-            ReceiverTaken: it is open already.
-            UnreachableChannel: the queue cannot live here.
-        """
-
-    @abstractmethod
-    async def open_sender(self) -> SendChannel[T]:
-        """Return a new sending end. The channel ends when none is open any more: open all before the first one closes.
-
-        Cancel safety: when cancelled, nothing stays open.
-
-        Raises:
-            UnreachableChannel: the queue cannot be reached from here.
-        """

@@ -11,6 +11,9 @@
     │   ├── EndOfChannel        every sender has ended and everything was received
     │   ├── ReceiverTaken       the channel has its one receiver already
     │   └── UnreachableChannel  the queue lives where this process or event loop cannot reach it
+    │       └── ConnectError    nobody answered there in time, or whoever did refused
+    │           └── AccessDenied    it wants keys that were not shown, or others
+    ├── CodecError              a value that cannot be encoded, or bytes that cannot be decoded
     └── InvalidChannel          a channel was described with a value that cannot be
 """
 
@@ -18,9 +21,12 @@ from functools import partial
 from typing import Any
 
 __all__ = [
+    "AccessDenied",
     "BrokenChannel",
     "ChannelError",
     "ClosedChannel",
+    "CodecError",
+    "ConnectError",
     "EndOfChannel",
     "InvalidChannel",
     "ReceiverClosed",
@@ -37,6 +43,10 @@ class TransportError(Exception):
 
 class InvalidChannel(TransportError, ValueError):
     """A channel was described with a value that cannot be; the message names the value and what is allowed."""
+
+
+class CodecError(TransportError):
+    """A value that cannot be encoded, or bytes that cannot be decoded; the message names the type and the remedy."""
 
 
 class ChannelError(TransportError):
@@ -72,7 +82,15 @@ class ReceiverClosed(ChannelError):
 
 
 class BrokenChannel(ChannelError):
-    """The peer went away without ending the channel; what it still had to send is lost."""
+    """The peer went away without ending the channel; what it still had to send is lost.
+
+    Attributes:
+        peer: who it was, as far as is known: its process and address.
+    """
+
+    def __init__(self, message: str, *, channel: str, address: str, peer: str = "") -> None:
+        super().__init__(message, channel=channel, address=address)
+        self.peer = peer
 
 
 class EndOfChannel(ChannelError):
@@ -85,3 +103,11 @@ class ReceiverTaken(ChannelError):
 
 class UnreachableChannel(ChannelError):
     """The queue lives where this process or event loop cannot reach it."""
+
+
+class ConnectError(UnreachableChannel):
+    """Nobody answered at the channel's address in time, or whoever did speaks another language or has another queue."""
+
+
+class AccessDenied(ConnectError):
+    """The host lets in only who shows the right keys; these were not shown, or others."""

@@ -1,22 +1,16 @@
 """Channels inside one event loop: items pass by reference, nothing is copied.
 
-Both ends are thin views of one `MemoryQueue`. A descriptor finds the queue through a table of this process, which holds
-it weakly: the queue lives as long as one of its ends does.
+Both ends are thin views of one `MemoryQueue`.
 """
 
-import asyncio
-import itertools
-import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import NoReturn, TypeVar
-from weakref import WeakValueDictionary
 
-from sage.transports.channel import ChannelDescriptor, ChannelStatistics, ReceiveChannel, SendChannel
-from sage.transports.errors import ClosedChannel, EndOfChannel, ReceiverClosed, UnreachableChannel, WouldBlock
+from sage.transports.channel import ChannelStatistics, ReceiveChannel, SendChannel
+from sage.transports.errors import ClosedChannel, EndOfChannel, ReceiverClosed, WouldBlock
 from sage.transports.memory_queue import MemoryQueue
 
-__all__ = ["MemoryDescriptor", "MemoryReceiver", "MemorySender"]
+__all__ = ["MemoryReceiver", "MemorySender"]
 
 T = TypeVar("T")
 
@@ -24,11 +18,12 @@ T = TypeVar("T")
 class MemorySender(SendChannel[T]):
     """The sending end of a channel inside one event loop."""
 
-    __slots__ = ("_closed", "_queue", "name")
+    __slots__ = ("_closed", "_queue", "address", "name")
 
     def __init__(self, queue: MemoryQueue[T]) -> None:
         queue.open_sender()
         self.name = queue.name
+        self.address = queue.address
         self._queue = queue
         self._closed = False
 
@@ -93,11 +88,12 @@ class MemorySender(SendChannel[T]):
 class MemoryReceiver(ReceiveChannel[T]):
     """The receiving end of a channel inside one event loop."""
 
-    __slots__ = ("_closed", "_queue", "name")
+    __slots__ = ("_closed", "_queue", "address", "name")
 
     def __init__(self, queue: MemoryQueue[T]) -> None:
         queue.open_receiver()
         self.name = queue.name
+        self.address = queue.address
         self._queue = queue
         self._closed = False
 
@@ -162,64 +158,3 @@ class MemoryReceiver(ReceiveChannel[T]):
         if self._closed:
             queue = self._queue
             raise ClosedChannel("this receiver is closed", channel=queue.name, address=queue.address)
-
-
-_numbers = itertools.count(1)
-_queues: "WeakValueDictionary[int, MemoryQueue[object]]" = WeakValueDictionary()
-_token = os.urandom(4).hex()
-
-
-def _this_process() -> str:
-    # The token alone would be the same in a forked child, the number alone on another machine.
-    return f"{os.getpid()}-{_token}"
-
-
-@dataclass(frozen=True)
-class MemoryDescriptor(ChannelDescriptor[T]):
-    """Names a channel inside one event loop. Copies of one descriptor name the same channel.
-
-    The queue lives as long as one of its ends does: open the receiver before the last sender is let go.
-
-    Attributes:
-        number: tells the channels of a process apart.
-        process: where the descriptor was made, and where alone it is good.
-    """
-
-    number: int = field(default_factory=lambda: next(_numbers))
-    process: str = field(default_factory=_this_process)
-
-    @property
-    def address(self) -> str:
-        """``memory://`` and a number that is unique in its process."""
-        return f"memory://{self.number}"
-
-    async def open_receiver(self) -> MemoryReceiver[T]:
-        """See `ChannelDescriptor.open_receiver`.
-
-        Cancel safety: nothing is awaited, so it cannot be cancelled half way.
-        """
-        return MemoryReceiver(self._queue())
-
-    async def open_sender(self) -> MemorySender[T]:
-        """See `ChannelDescriptor.open_sender`.
-
-        Cancel safety: nothing is awaited, so it cannot be cancelled half way.
-        """
-        return MemorySender(self._queue())
-
-    def _queue(self) -> MemoryQueue[T]:
-        if self.process != _this_process():
-            raise self._unreachable("process")
-        queue = _queues.get(self.number)
-        if queue is None:
-            queue = _queues[self.number] = MemoryQueue(self.name, self.address, self.capacity)
-        if queue.loop is not asyncio.get_running_loop():
-            raise self._unreachable("event loop")
-        return queue  # type: ignore[return-value]  # the table holds queues of every type; the descriptor knows its own
-
-    def _unreachable(self, where: str) -> UnreachableChannel:
-        return UnreachableChannel(
-            f"its queue lives in another {where}; describe a channel that crosses",
-            channel=self.name,
-            address=self.address,
-        )

@@ -25,7 +25,11 @@ class DataTransport(Protocol):
     """Makes the channels between tasks."""
 
     def channel(self, name: str, capacity: int | None) -> Any:
-        """Describe a new channel of `capacity` records (`None` for no bound)."""
+        """Describe a new channel of `capacity` records (`None` for no bound). Its receiver is to be opened first."""
+        ...
+
+    def for_sender(self, descriptor: Any) -> Any:
+        """The descriptor with which the sender's side opens its end, once the receiver is open."""
         ...
 
     def kinds(self) -> Sequence[str]:

@@ -9,7 +9,7 @@ from sage.operators.elements import Barrier, Batch, EndOfStream, Watermark
 from sage.runtime.feedback import Probe
 from sage.runtime.gate import Gate, Input
 from sage.testing import run
-from sage.transports import MemoryDescriptor, ReceiverClosed, SendChannel
+from sage.transports import PythonQueueDescriptor, ReceiverClosed, SendChannel
 
 
 class Inputs:
@@ -45,7 +45,7 @@ async def inputs(count: int, *, ports: list[int] | None = None, batch_size: int 
     channels: list[Input] = []
     senders: list[SendChannel[Any]] = []
     for number in range(count):
-        described: MemoryDescriptor[Any] = MemoryDescriptor(f"channel {number}", capacity)
+        described: PythonQueueDescriptor[Any] = PythonQueueDescriptor(capacity, f"channel {number}")
         channels.append(Input(await described.open_receiver(), (ports or [0] * count)[number]))
         senders.append(await described.open_sender())
     wakes: list[None] = []
@@ -72,7 +72,7 @@ async def test_batches_come_in_order_and_tell_their_port() -> None:
 
 
 async def test_what_came_before_the_gate_was_made_is_there() -> None:
-    described: MemoryDescriptor[Any] = MemoryDescriptor("early", 10)
+    described: PythonQueueDescriptor[Any] = PythonQueueDescriptor(10, "early")
     receiver, sender = await described.open_receiver(), await described.open_sender()
     sender.try_send(Batch([1]))
     wakes: list[None] = []

@@ -10,7 +10,7 @@ from sage.errors import RecordFailed
 from sage.graph import Broadcast, Custom, Forward, Hash, Partitioning, Rebalance
 from sage.operators.elements import Barrier, Batch, EndOfStream, Watermark
 from sage.runtime.router import Output, Router
-from sage.transports import MemoryDescriptor, ReceiveChannel
+from sage.transports import PythonQueueDescriptor, ReceiveChannel
 
 
 def nobody_waits() -> None:
@@ -42,7 +42,7 @@ async def edge(
 ) -> Edge:
     senders, receivers = [], []
     for number in range(targets):
-        described: MemoryDescriptor[Any] = MemoryDescriptor(f"to {number}", capacity)
+        described: PythonQueueDescriptor[Any] = PythonQueueDescriptor(capacity, f"to {number}")
         receivers.append(await described.open_receiver())
         senders.append(await described.open_sender())
     return Edge(Output(senders, partitioning or Forward(), output, loop), list(receivers))

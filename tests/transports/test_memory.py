@@ -1,23 +1,21 @@
 """Channels inside one event loop: the contract, and what is particular to them."""
 
 import asyncio
-import weakref
-from dataclasses import replace
 
 import pytest
 
-from sage.transports import MemoryDescriptor, ReceiverTaken, UnreachableChannel
+from sage.transports import PythonQueueDescriptor, ReceiverTaken, UnreachableChannel
 from tests.transports.contract import ChannelContract, Maker
 
 
 class TestMemoryChannel(ChannelContract):
     @pytest.fixture
     def maker(self) -> Maker:
-        return MemoryDescriptor
+        return lambda name, capacity: PythonQueueDescriptor(capacity or 0, name)
 
 
 async def test_items_pass_by_reference() -> None:
-    descriptor: MemoryDescriptor[list[int]] = MemoryDescriptor("orders", 3)
+    descriptor: PythonQueueDescriptor[list[int]] = PythonQueueDescriptor(3, "orders")
     item = [1, 2]
     async with await descriptor.open_receiver() as receiver, await descriptor.open_sender() as sender:
         await sender.send(item)
@@ -25,7 +23,7 @@ async def test_items_pass_by_reference() -> None:
 
 
 async def test_a_send_with_room_and_a_receive_of_what_is_there_do_not_suspend() -> None:
-    descriptor: MemoryDescriptor[str] = MemoryDescriptor("orders", 3)
+    descriptor: PythonQueueDescriptor[str] = PythonQueueDescriptor(3, "orders")
     async with await descriptor.open_receiver() as receiver, await descriptor.open_sender() as sender:
         with pytest.raises(StopIteration):
             sender.send("item").send(None)
@@ -34,7 +32,7 @@ async def test_a_send_with_room_and_a_receive_of_what_is_there_do_not_suspend() 
 
 
 async def test_the_listener_is_called_once_for_each_time_the_queue_was_empty() -> None:
-    descriptor: MemoryDescriptor[int] = MemoryDescriptor("orders", 10)
+    descriptor: PythonQueueDescriptor[int] = PythonQueueDescriptor(10, "orders")
     calls: list[bool] = []
     async with await descriptor.open_receiver() as receiver, await descriptor.open_sender() as sender:
         receiver.listen(lambda: calls.append(True))
@@ -46,7 +44,7 @@ async def test_the_listener_is_called_once_for_each_time_the_queue_was_empty() -
 
 
 async def test_a_send_whose_coroutine_is_closed_leaves_the_line() -> None:
-    descriptor: MemoryDescriptor[str] = MemoryDescriptor("orders", 1)
+    descriptor: PythonQueueDescriptor[str] = PythonQueueDescriptor(1, "orders")
     async with await descriptor.open_receiver() as receiver, await descriptor.open_sender() as sender:
         await sender.send("first")
         abandoned = sender.send("abandoned")
@@ -59,7 +57,7 @@ async def test_a_send_whose_coroutine_is_closed_leaves_the_line() -> None:
 
 
 async def test_a_send_granted_while_its_sender_is_closed_gives_the_places_on() -> None:
-    descriptor: MemoryDescriptor[str] = MemoryDescriptor("orders", 1)
+    descriptor: PythonQueueDescriptor[str] = PythonQueueDescriptor(1, "orders")
     async with await descriptor.open_receiver() as receiver, await descriptor.open_sender() as sender:
         closing = await descriptor.open_sender()
         await sender.send("first")
@@ -75,7 +73,7 @@ async def test_a_send_granted_while_its_sender_is_closed_gives_the_places_on() -
 
 
 async def test_closing_the_receiver_frees_the_places_of_what_it_drops() -> None:
-    descriptor: MemoryDescriptor[str] = MemoryDescriptor("orders", 3)
+    descriptor: PythonQueueDescriptor[str] = PythonQueueDescriptor(3, "orders")
     async with await descriptor.open_receiver() as receiver, await descriptor.open_sender() as sender:
         await sender.send("drained", 1)
         receiver.drain()
@@ -91,7 +89,7 @@ async def test_closing_the_receiver_frees_the_places_of_what_it_drops() -> None:
 
 
 async def test_a_channel_whose_receiver_was_closed_cannot_be_received_again() -> None:
-    descriptor: MemoryDescriptor[str] = MemoryDescriptor("orders", 3)
+    descriptor: PythonQueueDescriptor[str] = PythonQueueDescriptor(3, "orders")
     async with await descriptor.open_sender():
         async with await descriptor.open_receiver():
             pass
@@ -99,35 +97,17 @@ async def test_a_channel_whose_receiver_was_closed_cannot_be_received_again() ->
             await descriptor.open_receiver()
 
 
-async def test_the_queue_lives_as_long_as_one_of_its_ends() -> None:
-    descriptor: MemoryDescriptor[object] = MemoryDescriptor("orders", 3)
-    sender = await descriptor.open_sender()
-    receiver = await descriptor.open_receiver()
-
-    class Item:
-        pass
-
-    item = Item()
-    await sender.send(item)
-    left = weakref.ref(item)
-    del item, receiver
-    assert left() is not None
-    del sender
-    assert left() is None
-    async with await descriptor.open_receiver() as fresh:
-        assert fresh.drain() == []
-
-
 async def test_a_descriptor_from_another_process_is_refused() -> None:
-    descriptor: MemoryDescriptor[str] = MemoryDescriptor("orders", 3)
-    elsewhere = replace(descriptor, process="elsewhere")
+    elsewhere = PythonQueueDescriptor[str].from_metadata("orders", {"process": "elsewhere"})
     for open_end in (elsewhere.open_receiver, elsewhere.open_sender):
-        with pytest.raises(UnreachableChannel, match=r"'orders' \(memory://\d+\): its queue lives in another process"):
+        with pytest.raises(
+            UnreachableChannel, match=r"'orders' \(memory://orders\): its queue lives in another process"
+        ):
             await open_end()
 
 
 def test_a_channel_of_another_event_loop_is_refused() -> None:
-    descriptor: MemoryDescriptor[str] = MemoryDescriptor("orders", 3)
+    descriptor: PythonQueueDescriptor[str] = PythonQueueDescriptor(3, "orders")
     with asyncio.Runner() as one, asyncio.Runner() as other:
         receiver = one.run(descriptor.open_receiver())
         with pytest.raises(UnreachableChannel, match="another event loop"):

@@ -1,32 +1,33 @@
-"""Makes the tasks of a plan and the channels that join them."""
+"""Makes the tasks of a plan."""
 
-from collections import Counter, defaultdict
-from typing import Any
+from collections import Counter
 
 from sage.clock import Clock, LoopClock
 from sage.config import Config
-from sage.graph import FeedbackHead, Link, Plan, Subtask
+from sage.graph import FeedbackHead, Plan, Subtask
 from sage.operators.source import Source
-from sage.runtime.channels import Channels
 from sage.runtime.context import TaskContext
 from sage.runtime.failures import blaming
 from sage.runtime.feedback import LoopWatch
 from sage.runtime.feedback_task import FeedbackTask
-from sage.runtime.gate import Gate, Input
+from sage.runtime.gate import Gate
+from sage.runtime.local.wiring import Wiring
 from sage.runtime.mailbox import Mailbox
-from sage.runtime.router import Output, Router
+from sage.runtime.router import Router
 from sage.runtime.source_task import SourceTask
 from sage.runtime.task import OperatorTask, Task
-from sage.transports import SendChannel
 
 __all__ = ["build_tasks"]
 
-# A subtask: the number of its node, and its index.
-_Place = tuple[int, int]
 
-
-async def build_tasks(job: str, plan: Plan, config: Config) -> list[Task]:
+async def build_tasks(job: str, plan: Plan, config: Config, wiring: Wiring) -> list[Task]:
     """Make all tasks of a job, not yet running.
+
+    Args:
+        job: the job's name.
+        plan: what is to run.
+        config: the settings.
+        wiring: makes the channels, and closes what is still open when the job is over.
 
     Cancel safety: nothing that needs closing has been opened by an operator yet.
 
@@ -34,44 +35,16 @@ async def build_tasks(job: str, plan: Plan, config: Config) -> list[Task]:
         GraphError: an operator cannot run as it was described, or a source cannot be read again.
         JobFailed: the user's function class raised when an instance was made.
     """
-    wiring = _Wiring(Channels(config.transport), config.channel_capacity)
     for link in plan.links:
         await wiring.connect(link)
     builder = _Builder(job, plan, config, wiring)
     return [builder.task(subtask) for subtask in plan.subtasks]
 
 
-class _Wiring:
-    """The ends of all channels, by the subtask that holds them."""
-
-    def __init__(self, channels: Channels, capacity: int) -> None:
-        self.inputs: defaultdict[_Place, list[Input]] = defaultdict(list)
-        self.outputs: defaultdict[_Place, list[Output]] = defaultdict(list)
-        self._channels = channels
-        self._capacity = capacity
-
-    async def connect(self, link: Link) -> None:
-        """Open the channels of one edge.
-
-        Cancel safety: the channels are closed with the job that is not going to run.
-        """
-        edge = link.edge
-        for sender, receivers in enumerate(link.receivers):
-            senders = [await self._open(link, sender, receiver) for receiver in receivers]
-            self.outputs[edge.sender, sender].append(Output(senders, link.partitioning, edge.output, link.loop))
-
-    async def _open(self, link: Link, sender: int, receiver: int) -> SendChannel[Any]:
-        edge = link.edge
-        name = f"{edge.sender}[{sender}]→{edge.receiver}[{receiver}]"
-        descriptor = self._channels.channel(name, self._capacity if edge.bounded else None)
-        self.inputs[edge.receiver, receiver].append(Input(await descriptor.open_receiver(), edge.port))
-        return await descriptor.open_sender()
-
-
 class _Builder:
     """Makes tasks, one by one."""
 
-    def __init__(self, job: str, plan: Plan, config: Config, wiring: _Wiring) -> None:
+    def __init__(self, job: str, plan: Plan, config: Config, wiring: Wiring) -> None:
         self._job = job
         self._plan = plan
         self._config = config

@@ -10,8 +10,10 @@ from sage.config import Config
 from sage.errors import JobFailed, SageError
 from sage.graph import Graph, physical_plan
 from sage.kernel import ExecutionStatus, OperatorStatistics
+from sage.runtime.channels import Channels
 from sage.runtime.failures import failure_of
 from sage.runtime.local.build import build_tasks
+from sage.runtime.local.wiring import Wiring
 from sage.runtime.rendezvous import Rendezvous
 from sage.runtime.source_task import SourceTask
 from sage.runtime.task import OperatorTask, Task
@@ -49,10 +51,11 @@ class LocalExecution:
         Cancel safety: when cancelled, all tasks are cancelled and closed first.
         """
         try:
-            self._tasks = await build_tasks(self._name, physical_plan(self._graph), self._config)
-            if self._status is ExecutionStatus.DRAINING:
-                self._drain_sources()
-            await self._run_tasks()
+            async with Wiring(Channels(self._config.transport), self._config.channel_capacity) as wiring:
+                self._tasks = await build_tasks(self._name, physical_plan(self._graph), self._config, wiring)
+                if self._status is ExecutionStatus.DRAINING:
+                    self._drain_sources()
+                await self._run_tasks()
         except SageError:  # a task could not be made
             self._status = ExecutionStatus.FAILED
             raise

@@ -1,0 +1,24 @@
+"""How what flows between tasks becomes bytes: a batch as its columns, a mark as its one number."""
+
+from typing import Any
+
+from sage.operators.elements import Barrier, Batch, EndOfStream, Watermark
+from sage.runtime.feedback import Probe
+from sage.transports import register_type
+
+__all__ = ["register_elements"]
+
+
+def register_elements() -> None:
+    """Let the codec carry batches and marks; a second time is harmless."""
+    register_type(Batch, name="sage.Batch", encode=_columns, decode=_batch)
+    for mark in (Barrier, EndOfStream, Probe, Watermark):
+        register_type(mark, name=f"sage.{mark.__name__}")
+
+
+def _columns(batch: Batch[Any]) -> list[Any]:
+    return [batch.values, batch.keys, batch.timestamps, batch.calls]
+
+
+def _batch(columns: list[Any]) -> Batch[Any]:
+    return Batch(*columns)
