@@ -1,7 +1,8 @@
 """Awaitable, bounded channels and queues: in process, through shared memory, over ZeroMQ and Ray. Useful alone.
 
 Read `channel` for the contract of a channel's ends, `descriptor` and `queue` for what names them, `credit` for flow
-control, `memory` for the ends in one event loop, `remote` for what all transports share that leave the process.
+control, `memory` for the ends in one event loop, `remote` for what all transports share that leave the process,
+`backends` and `registry` for how a kind of queue is chosen and found again.
 
 All but the errors is loaded when it is first used, so that a program loads the transports it consists of.
 """
@@ -18,6 +19,7 @@ from sage.transports.errors import (
     ConnectError,
     EndOfChannel,
     InvalidChannel,
+    QueueFactoryError,
     ReceiverClosed,
     ReceiverTaken,
     TransportError,
@@ -26,12 +28,18 @@ from sage.transports.errors import (
 )
 
 if TYPE_CHECKING:
+    from sage.transports.backends import QueueBackendInfo, create_queue, get_queue_backend_info
     from sage.transports.channel import ChannelStatistics, ReceiveChannel, SendChannel
+    from sage.transports.codec import Codec, register_type
     from sage.transports.credit import Credit
     from sage.transports.descriptor import ChannelDescriptor
     from sage.transports.memory import MemoryReceiver, MemorySender
     from sage.transports.python_queue import PythonQueueDescriptor
     from sage.transports.queue import BaseQueueDescriptor, QueueDescriptor
+    from sage.transports.ray import RayQueueDescriptor
+    from sage.transports.registry import register_queue_factory, register_rpc_queue_factory, resolve_descriptor
+    from sage.transports.shm import SageQueueDescriptor
+    from sage.transports.zmq import RPCQueueDescriptor
 
 __all__ = [
     "AccessDenied",
@@ -41,6 +49,7 @@ __all__ = [
     "ChannelError",
     "ChannelStatistics",
     "ClosedChannel",
+    "Codec",
     "CodecError",
     "ConnectError",
     "Credit",
@@ -49,27 +58,49 @@ __all__ = [
     "MemoryReceiver",
     "MemorySender",
     "PythonQueueDescriptor",
+    "QueueBackendInfo",
     "QueueDescriptor",
+    "QueueFactoryError",
+    "RPCQueueDescriptor",
+    "RayQueueDescriptor",
     "ReceiveChannel",
     "ReceiverClosed",
     "ReceiverTaken",
+    "SageQueueDescriptor",
     "SendChannel",
     "TransportError",
     "UnreachableChannel",
     "WouldBlock",
+    "create_queue",
+    "get_queue_backend_info",
+    "register_queue_factory",
+    "register_rpc_queue_factory",
+    "register_type",
+    "resolve_descriptor",
 ]
 
 _LAZY = {
     "BaseQueueDescriptor": "queue",
     "ChannelDescriptor": "descriptor",
     "ChannelStatistics": "channel",
+    "Codec": "codec",
     "Credit": "credit",
     "MemoryReceiver": "memory",
     "MemorySender": "memory",
     "PythonQueueDescriptor": "python_queue",
+    "QueueBackendInfo": "backends",
     "QueueDescriptor": "queue",
+    "RPCQueueDescriptor": "zmq",
+    "RayQueueDescriptor": "ray",
     "ReceiveChannel": "channel",
+    "SageQueueDescriptor": "shm",
     "SendChannel": "channel",
+    "create_queue": "backends",
+    "get_queue_backend_info": "backends",
+    "register_queue_factory": "registry",
+    "register_rpc_queue_factory": "registry",
+    "register_type": "codec",
+    "resolve_descriptor": "registry",
 }
 
 if not TYPE_CHECKING:  # with it, checkers would take every misspelt name for `Any`

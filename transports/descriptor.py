@@ -123,7 +123,7 @@ class ChannelDescriptor(ABC, Generic[T]):
         """
         queue_type, queue_id = description.get("queue_type"), description.get("queue_id")
         metadata = description.get("metadata") or {}
-        if queue_type != cls.queue_type:
+        if not isinstance(queue_type, str) or _kind(queue_type) != _kind(cls.queue_type):
             raise InvalidChannel(f"queue_type is {queue_type!r}, and {cls.__name__} is {cls.queue_type!r}")
         if not isinstance(queue_id, str) or not queue_id:
             raise InvalidChannel(f"queue_id={queue_id!r}: a description names its channel with a str")
@@ -145,6 +145,11 @@ class ChannelDescriptor(ABC, Generic[T]):
 
     def __hash__(self) -> int:
         return hash((self.queue_type, self.queue_id))
+
+
+def _kind(queue_type: str) -> str:
+    """A kind has two names: `resolve_descriptor` and the original SAGE say ``rpc`` and ``rpc_queue``."""
+    return queue_type.removesuffix("_queue")
 
 
 def _unpickled(kind: type[ChannelDescriptor[Any]], description: dict[str, Any]) -> ChannelDescriptor[Any]:

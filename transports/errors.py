@@ -14,6 +14,7 @@
     │       └── ConnectError    nobody answered there in time, or whoever did refused
     │           └── AccessDenied    it wants keys that were not shown, or others
     ├── CodecError              a value that cannot be encoded, or bytes that cannot be decoded
+    ├── QueueFactoryError       a factory that was registered for a kind of queue failed
     └── InvalidChannel          a channel was described with a value that cannot be
 """
 
@@ -29,6 +30,7 @@ __all__ = [
     "ConnectError",
     "EndOfChannel",
     "InvalidChannel",
+    "QueueFactoryError",
     "ReceiverClosed",
     "ReceiverTaken",
     "TransportError",
@@ -47,6 +49,10 @@ class InvalidChannel(TransportError, ValueError):
 
 class CodecError(TransportError):
     """A value that cannot be encoded, or bytes that cannot be decoded; the message names the type and the remedy."""
+
+
+class QueueFactoryError(TransportError, RuntimeError):
+    """A factory that was registered for a kind of queue failed; the cause is what it raised."""
 
 
 class ChannelError(TransportError):

@@ -5,15 +5,33 @@ from collections import deque
 from typing import Generic, TypeVar
 
 from sage.transports.channel import ReceiveChannel
-from sage.transports.errors import WouldBlock
+from sage.transports.errors import ClosedChannel, WouldBlock
 
 __all__ = ["Getters"]
 
 T = TypeVar("T")
 
 
+class _Turn:
+    """A task's place in line, which it keeps until it has an item or gives up."""
+
+    __slots__ = ("future", "owner", "refused")
+
+    def __init__(self, owner: object) -> None:
+        self.owner = owner
+        self.refused = False
+        self.future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def wake(self) -> None:
+        """Let the task look."""
+        if not self.future.done():
+            self.future.set_result(None)
+
+
 class Getters(Generic[T]):
     """Lets any number of tasks take from one receiving end; first come, first served.
+
+    Invariant: when something is there and somebody stands in line, the first in line is awake.
 
     Args:
         receiver: the end; nobody else may listen to it or take from it.
@@ -21,7 +39,7 @@ class Getters(Generic[T]):
 
     def __init__(self, receiver: ReceiveChannel[T]) -> None:
         self._receiver = receiver
-        self._line: deque[asyncio.Future[None]] = deque()
+        self._line: deque[_Turn] = deque()
         receiver.listen(self._wake_first)
 
     def get_nowait(self) -> T:
@@ -32,55 +50,53 @@ class Getters(Generic[T]):
             EndOfChannel, ClosedChannel, BrokenChannel: as in `ReceiveChannel.drain`.
         """
         if self._line:
-            raise WouldBlock("others wait already", channel=self._receiver.name, address=self._receiver.address)
+            raise self._error(WouldBlock, "others wait already")
         return self._receiver.receive_nowait()
 
-    async def get(self) -> T:
-        """Take the oldest item, waiting while there is none.
+    async def get(self, owner: object) -> T:
+        """Take the oldest item for `owner`, waiting while there is none.
 
         Cancel safety: when cancelled, nothing was taken, and whoever waits behind is not held up.
 
         Raises:
             EndOfChannel, ClosedChannel, BrokenChannel: as in `ReceiveChannel.drain`, also while waiting.
+            ClosedChannel: the owner was refused while it waited.
         """
         if not self._line:
             try:
                 return self._receiver.receive_nowait()
             except WouldBlock:
                 pass
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        turn = _Turn(owner)
         self._line.append(turn)
-        while True:
-            try:
-                await turn
-            except BaseException:
-                self._line.remove(turn)
-                if turn.done() and not turn.cancelled():  # woken for an item, which the next one takes then
-                    self._wake_first()
-                raise
-            try:
-                item = self._receiver.receive_nowait()
-            except WouldBlock:  # it was gone already: stay in line, at the same place
-                again: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-                self._line[self._line.index(turn)] = again
-                turn = again
-            except BaseException:
-                self._leave(turn)
-                raise
-            else:
-                self._leave(turn)
-                return item
+        try:
+            while True:
+                await turn.future
+                if turn.refused:
+                    raise self._error(ClosedChannel, "it was closed while it waited")
+                try:
+                    return self._receiver.receive_nowait()
+                except WouldBlock:  # it was gone already
+                    turn.future = asyncio.get_running_loop().create_future()
+        finally:
+            self._line.remove(turn)
+            self._wake_first()  # there may be more, or this one was woken and gave up
+
+    def refuse(self, owner: object) -> None:
+        """Have those who wait for `owner` give up: it was closed."""
+        for turn in self._line:
+            if turn.owner is owner:
+                turn.refused = True
+                turn.wake()
 
     def wake_all(self) -> None:
         """Have everyone look again: the end was closed."""
         for turn in self._line:
-            if not turn.done():
-                turn.set_result(None)
-
-    def _leave(self, turn: "asyncio.Future[None]") -> None:
-        self._line.remove(turn)
-        self._wake_first()  # there may be more; whoever finds nothing goes on waiting
+            turn.wake()
 
     def _wake_first(self) -> None:
-        if self._line and not self._line[0].done():
-            self._line[0].set_result(None)
+        if self._line:
+            self._line[0].wake()
+
+    def _error(self, kind: type[WouldBlock] | type[ClosedChannel], message: str) -> Exception:
+        return kind(message, channel=self._receiver.name, address=self._receiver.address)

@@ -151,7 +151,7 @@ class MemoryReceiver(ReceiveChannel[T]):
         """The queue is empty: raise if nothing more will come."""
         self._check_open()
         queue = self._queue
-        if queue.open_senders == 0:
+        if queue.ended:
             raise EndOfChannel("every sender has ended", channel=queue.name, address=queue.address)
 
     def _check_open(self) -> None:

@@ -80,6 +80,16 @@ class MemoryQueue(Generic[T]):
         """Whether there is nothing to take."""
         return not self.items
 
+    @property
+    def queued(self) -> int:
+        """Records in the queue."""
+        return 0 if self.unwanted else self.sent - self._received
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come, behind what is there."""
+        return self.open_senders == 0
+
     def stand_in_line(self, sender: object, size: int) -> Waiter:
         """Wait for room that `offer` did not find."""
         waiter = Waiter(sender)
@@ -128,7 +138,7 @@ class MemoryQueue(Generic[T]):
         self._listener = callback
         if self._receiving is None:
             self.announce = callback
-        if self.items or self.open_senders == 0:
+        if self.items or self.ended:
             callback()
 
     async def arrival(self) -> None:

@@ -63,6 +63,10 @@ class PythonQueueDescriptor(QueueDescriptor[T]):
         return descriptor
 
     @property
+    def _home(self) -> str:
+        return self.process
+
+    @property
     def hosted_elsewhere(self) -> bool:
         """See `QueueDescriptor.hosted_elsewhere`: never; a queue of another process is out of reach."""
         return False
@@ -88,21 +92,21 @@ class PythonQueueDescriptor(QueueDescriptor[T]):
         """
         raise self._unreachable()
 
-    def _open_at_once(self) -> None:
+    def _sender_at_once(self) -> MemorySender[T]:
+        return MemorySender(self._queue())
+
+    def _host_at_once(self) -> None:
         queue = self._queue()
-        if self._place.receiver is None:
-            self._place.keep(MemoryReceiver(queue), MemorySender(queue))
-        if self._sender is None:
-            self._sender = MemorySender(queue)
+        self._place.keep(MemoryReceiver(queue), MemorySender(queue))
 
     def _metadata_of_another(self) -> dict[str, Any]:
         return {"maxsize": self.maxsize}
 
     def _queue(self) -> MemoryQueue[T]:
-        if self.process != _this_process():
+        if self.process != _this_process() or not self._local:
             raise self._unreachable()
+        self._enter_place()
         place = self._place
-        place.enter(self)
         if place.queue is None:
             place.queue = MemoryQueue(self.name, self.address, self.capacity)
         return place.queue

@@ -9,105 +9,30 @@ put, and any may get::
 One bound holds for all who put, and each item goes to one of those who get. What one task puts arrives in that order.
 """
 
-import asyncio
-from abc import abstractmethod
 from collections.abc import AsyncIterator
-from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Self, TypeVar
 
-from sage.transports.channel import ReceiveChannel, SendChannel
-from sage.transports.descriptor import ChannelDescriptor
+from sage.transports.ends import SharedEnds
 from sage.transports.errors import ClosedChannel, EndOfChannel, WouldBlock
-from sage.transports.place import Place, place_of
+from sage.transports.place import Place
 
 __all__ = ["BaseQueueDescriptor", "QueueDescriptor"]
 
 T = TypeVar("T")
 
 
-class QueueDescriptor(ChannelDescriptor[T]):
+class QueueDescriptor(SharedEnds[T]):
     """Names a queue, and is used as one: the ends are opened on first use.
 
     Descriptors of one queue in one process (clones, resolved ones) share what they have open. `aclose` closes what this
-    descriptor opened; the queue itself is closed by the descriptor that hosts it.
+    descriptor opened; the queue itself is closed by the descriptor that was made or opened at its host. It is gone with
+    the event loop in which it was opened.
     """
-
-    def __init__(self, maxsize: int, queue_id: str | None = None) -> None:
-        super().__init__(maxsize, queue_id)
-        self._place: Place[T] = place_of(self.queue_type, self.queue_id)
-        self._sender: SendChannel[T] | None = None
-        # The loop in which this descriptor was last used.
-        self._loop: asyncio.AbstractEventLoop | None = None
-        # Whether closing this descriptor closes the queue: it was made here, or `open` was called on it.
-        self._owns = True
-        self._closed = False
-
-    # -- its life ----------------------------------------------------------------------------------------------------
-
-    @property
-    @abstractmethod
-    def hosted_elsewhere(self) -> bool:
-        """Whether the queue is known to live at an address that is not this process."""
-
-    @abstractmethod
-    async def open_consumer(self) -> ReceiveChannel[T]:
-        """Return an end that takes from the queue at its host elsewhere; each item goes to one of those who take.
-
-        Cancel safety: when cancelled, nothing stays open.
-
-        Raises:
-            ConnectError: the host cannot be reached.
-        """
-
-    @property
-    def is_initialized(self) -> bool:
-        """Whether an end of the queue is open here."""
-        return self._sender is not None or self._place.receiver is not None
 
     @property
     def can_serialize(self) -> bool:
         """Whether the descriptor can go elsewhere: always, also after use. What is open stays here."""
         return True
-
-    async def open(self) -> Self:
-        """Host the queue in this process and return the descriptor; a second time is harmless.
-
-        Cancel safety: when cancelled, nothing stays open.
-
-        Raises:
-            UnreachableChannel: the queue cannot live here, or is hosted elsewhere already.
-        """
-        self._enter()
-        async with self._place.opening:
-            if self._place.receiver is None:
-                await self._host()
-        self._owns = True
-        return self
-
-    async def aclose(self) -> None:
-        """Close what this descriptor opened: what was put arrives, and the host's queue drops what nobody got.
-
-        Closing twice is harmless.
-
-        Cancel safety: when cancelled, all is closed all the same, but the arrival of what was put was not waited for.
-        """
-        if self._closed:
-            return
-        self._closed = True
-        try:
-            if self._sender is not None:
-                await self._sender.aclose()
-        finally:
-            if self._owns:
-                await self._place.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.aclose()
 
     # -- put and get -------------------------------------------------------------------------------------------------
 
@@ -135,27 +60,29 @@ class QueueDescriptor(ChannelDescriptor[T]):
             CodecError, ReceiverClosed, BrokenChannel, ClosedChannel: as in `put`.
         """
         self._enter()
-        if self._sender is None:
-            self._open_at_once()
-        sender = cast(SendChannel[T], self._sender)
+        sender = self._sender or self._open_sender_at_once()
         if not sender.try_send(item):
-            raise WouldBlock("there is no room now", channel=self.name, address=self.address)
+            raise self._error(WouldBlock, "there is no room now")
 
     async def get(self) -> T:
-        """Take the oldest item, waiting while there is none.
+        """Take the oldest item, waiting while there is none; first come, first served.
 
-        Cancel safety: when cancelled, nothing was taken.
+        Cancel safety: when cancelled, nothing was taken, and whoever waits behind is not held up. Away from the host,
+        an item that was on its way stays here for the next one who gets, and goes to others when this is closed.
 
         Raises:
             ConnectError: the host cannot be reached.
-            EndOfChannel: the queue is hosted elsewhere, and its host has closed it.
-            BrokenChannel: a process that put, or the host, is gone. It is told once for each; the queue goes on.
-            ClosedChannel: the queue is closed.
+            EndOfChannel: the host has closed the queue.
+            BrokenChannel: the host is gone; or, at the host, a process that put. It is told once for each such process,
+                behind all that came from it, and the queue goes on.
+            ClosedChannel: this descriptor is closed.
         """
         self._enter()
-        if self._place.receiver is None:
-            await self._open_receiver()
-        return await self._place.getters.get()
+        getters = self._getters or await self._open_getters()
+        try:
+            return await getters.get(self)
+        except ClosedChannel:
+            raise self._ended() from None
 
     def get_nowait(self) -> T:
         """Take the oldest item if there is one.
@@ -165,9 +92,11 @@ class QueueDescriptor(ChannelDescriptor[T]):
             EndOfChannel, BrokenChannel, ClosedChannel: as in `get`.
         """
         self._enter()
-        if self._place.receiver is None:
-            self._open_at_once()
-        return self._place.getters.get_nowait()
+        getters = self._getters or self._open_getters_at_once()
+        try:
+            return getters.get_nowait()
+        except ClosedChannel:
+            raise self._ended() from None
 
     async def __aiter__(self) -> AsyncIterator[T]:
         """All items, until the queue's host closes it.
@@ -185,10 +114,10 @@ class QueueDescriptor(ChannelDescriptor[T]):
 
     def qsize(self) -> int:
         """How many items are in the queue; away from its host, as the host last told it."""
-        if self._place.hosts:
-            statistics = cast(ReceiveChannel[T], self._place.receiver).statistics()
-            return statistics.sent - statistics.received
-        end = self._sender or self._place.receiver
+        place = self._place
+        if place.queue is not None:
+            return place.queue.queued
+        end = self._sender or (place.receiver if place.is_open else None)
         return 0 if end is None else end.statistics().used
 
     def empty(self) -> bool:
@@ -202,13 +131,11 @@ class QueueDescriptor(ChannelDescriptor[T]):
     # -- names -------------------------------------------------------------------------------------------------------
 
     def clone(self, new_queue_id: str | None = None) -> Self:
-        """Another descriptor of the same queue; with a new name, of another queue that is described alike."""
-        if new_queue_id is None:
-            twin = type(self).from_dict(self.to_dict())
-            twin._place = self._place
-        else:
-            twin = type(self).from_metadata(new_queue_id, self._metadata_of_another())
-            twin._owns = True
+        """See `SharedEnds.clone`; it does not own the queue."""
+        if new_queue_id is not None:
+            return type(self).from_metadata(new_queue_id, self._metadata_of_another())
+        twin = type(self).from_dict(self.to_dict(), local=self._local)
+        twin._known_place = self._place
         return twin
 
     @classmethod
@@ -221,8 +148,9 @@ class QueueDescriptor(ChannelDescriptor[T]):
         """
         descriptor = super().from_dict(description)
         descriptor._owns = False
+        descriptor._local = local
         if not local:
-            descriptor._place = Place()
+            descriptor._known_place = Place()
         return descriptor
 
     def __str__(self) -> str:
@@ -232,48 +160,9 @@ class QueueDescriptor(ChannelDescriptor[T]):
         state = "open" if self.is_initialized else "lazy"
         return f"{type(self).__name__}({self.queue_id!r}, maxsize={self.maxsize}, {state}, {self.address})"
 
-    # -- opening -----------------------------------------------------------------------------------------------------
-
     def _metadata_of_another(self) -> dict[str, Any]:
         """The metadata for a queue like this one but with another name; without what tells where this one lives."""
         return self.metadata
-
-    def _enter(self) -> None:
-        if self._closed:
-            raise ClosedChannel("this descriptor is closed; clone it", channel=self.name, address=self.address)
-        loop = asyncio.get_running_loop()
-        if self._loop is not loop:
-            self._place.enter(self)
-            self._sender = None  # one of a loop that has ended
-            self._loop = loop
-
-    async def _open_sender(self) -> SendChannel[T]:
-        async with self._place.opening:
-            if self._sender is None:
-                if self._place.receiver is None and not self.hosted_elsewhere:
-                    await self._host()
-                self._sender = await self.open_sender()
-        return self._sender
-
-    async def _open_receiver(self) -> None:
-        async with self._place.opening:
-            if self._place.receiver is None:
-                if self.hosted_elsewhere:
-                    self._place.keep(await self.open_consumer(), None)
-                else:
-                    await self._host()
-
-    async def _host(self) -> None:
-        receiver = await self.open_receiver()
-        try:
-            self._place.keep(receiver, await self.open_sender())
-        except BaseException:
-            await receiver.aclose()
-            raise
-
-    def _open_at_once(self) -> None:
-        """Open what `put_nowait` and `get_nowait` need, without waiting; kinds that must wait for it refuse."""
-        raise WouldBlock("it is not open yet: await open() first", channel=self.name, address=self.address)
 
 
 #: The name it had in the original SAGE.

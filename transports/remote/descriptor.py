@@ -6,8 +6,9 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 from sage.transports.channel import SendChannel
 from sage.transports.codec import Codec
-from sage.transports.errors import ClosedChannel, ReceiverTaken
+from sage.transports.errors import ReceiverClosed, ReceiverTaken
 from sage.transports.memory import MemoryReceiver
+from sage.transports.place import share_place
 from sage.transports.queue import QueueDescriptor
 from sage.transports.remote.hosted import HostedQueue, HostedSender
 from sage.transports.remote.links import ConsumerLink, SenderLink
@@ -57,6 +58,10 @@ class HostReceiver(MemoryReceiver[T]):
         super().__init__(host.queue)
         self._host = host
 
+    def release(self, size: int) -> None:
+        """See `ReceiveChannel.release`."""
+        self._host.queue.release(size)
+
     async def aclose(self) -> None:
         """See `ReceiveChannel.aclose`.
 
@@ -90,18 +95,26 @@ class HostedQueueDescriptor(QueueDescriptor[T]):
 
     @property
     def _host_here(self) -> Host | None:
-        return cast("Host | None", self._place.host)
+        """What serves the queue in this process, if it is hosted here; `address` and `metadata` may ask for it."""
+        place = self._known_place
+        return None if place is None else cast("Host | None", place.host)
 
     async def open_receiver(self) -> HostReceiver[T]:
         """See `ChannelDescriptor.open_receiver`.
 
         Cancel safety: when cancelled, nothing stays open.
         """
-        self._place.enter(self)
-        if self._host_here is not None:
-            raise ReceiverTaken("it is hosted here already", channel=self.name, address=self.address)
+        self._enter_place()
+        self._check_not_hosted()
         host = await self._serve()
-        self._place.host, self._place.queue = host, host.queue
+        try:
+            self._check_not_hosted()
+        except ReceiverTaken:  # by another task, meanwhile
+            await host.aclose()
+            raise
+        place = self._place
+        place.host, place.queue = host, host.queue
+        share_place(place, self.queue_type, self.queue_id, self._home)
         return HostReceiver(host)
 
     async def open_sender(self, *, sender_id: str | None = None) -> SendChannel[T]:
@@ -117,11 +130,11 @@ class HostedQueueDescriptor(QueueDescriptor[T]):
         Raises:
             ConnectError: the host cannot be reached, or refuses.
         """
-        self._place.enter(self)
+        self._enter_place()
         host = self._host_here
         if host is not None:
             if host.queue.unwanted:
-                raise ClosedChannel("its host has closed it", channel=self.name, address=self.address)
+                raise self._error(ReceiverClosed, "its host has closed it")
             return HostedSender(host.queue)
         link, capacity, received = await self._connect_sender(sender_id)
         return RemoteSender(self.name, self.address, capacity, link, self.codec, received)
@@ -131,9 +144,19 @@ class HostedQueueDescriptor(QueueDescriptor[T]):
 
         Cancel safety: when cancelled, nothing stays open.
         """
-        self._place.enter(self)
+        self._enter_place()
         link, capacity = await self._connect_consumer()
         return RemoteReceiver(self.name, self.address, capacity, link)
+
+    def _sender_at_once(self) -> SendChannel[T]:
+        host = self._host_here
+        return super()._sender_at_once() if host is None else HostedSender(host.queue)
+
+    def _check_not_hosted(self) -> None:
+        host = self._host_here
+        if host is not None:
+            problem = "was closed before" if host.queue.unwanted else "is open already"
+            raise self._error(ReceiverTaken, f"its receiver {problem}; describe another channel")
 
     @abstractmethod
     async def _serve(self) -> Host:

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from sage.transports.channel import ChannelStatistics
 from sage.transports.errors import BrokenChannel, CodecError
 from sage.transports.memory import MemorySender
 from sage.transports.memory_queue import MemoryQueue
@@ -48,9 +49,16 @@ class HostedQueue(MemoryQueue[Any]):
         self._senders: list[SenderSeat] = []
         # Items received under each identity, also of senders that have gone.
         self._received_from: dict[str, int] = {}
-        self._to_settle: list[SenderSeat] = []
+        # To be told what they were granted; and who takes what can be spared, in the order in which they asked.
+        self._to_settle: dict[SenderSeat, None] = {}
+        self._hoping: dict[SenderSeat, None] = {}
+        self._settling = False
         self._serving = False
         self._recalling = False
+        # A sender here found no room, and does not wait for it.
+        self._refused = False
+        # What was last told to hold up the consumers.
+        self._stuck: tuple[Any, int] | None = None
         #: How many marks of lost senders are in the queue.
         self.losses = 0
 
@@ -58,62 +66,85 @@ class HostedQueue(MemoryQueue[Any]):
 
     def seat_sender(self, peer: SenderPeer, sender_id: str | None = None) -> SenderSeat:
         """Give a remote sender a seat. One that comes again under its identity takes the place of its former self."""
-        if sender_id is not None:
-            for seat in [seat for seat in self._senders if seat.sender_id == sender_id]:
-                seat.leave()
-                self.close_sender(seat)
+        former = [seat for seat in self._senders if sender_id is not None and seat.sender_id == sender_id]
+        for seat in former:
+            seat.leave()
         received = 0 if sender_id is None else self._received_from.get(sender_id, 0)
         seat = SenderSeat(self, peer, sender_id, received)
         self._senders.append(seat)
+        for old in former:  # only now: otherwise the channel could end in between
+            self.close_sender(old)
+            old.peer.put_out(f"{peer.describe()} sends under its identity {sender_id!r} now")
         return seat
 
     def seat_consumer(self, peer: ConsumerPeer) -> ConsumerSeat:
         """Give a remote consumer a seat."""
         seat = ConsumerSeat(self, peer)
         self._consumers.append(seat)
+        if self.unwanted:
+            seat.finish()
         self.serve_soon()
         return seat
 
     def remove_sender(self, seat: SenderSeat) -> None:
         """The seat is given up; what was received under its identity is remembered."""
         self._senders.remove(seat)
+        self._hoping.pop(seat, None)
+        self._to_settle.pop(seat, None)
         if seat.sender_id is not None:
             self._received_from[seat.sender_id] = seat.received
 
     def remove_consumer(self, seat: ConsumerSeat) -> None:
         """The seat is given up: what it did not acknowledge is the next to be given out."""
         self._consumers.remove(seat)
-        was_empty = not self.items
-        self.items.extendleft(reversed(seat.pending))
-        if seat.pending and was_empty:
-            self.announce()
-        self.serve_soon()
+        pending = list(seat.pending)
+        seat.pending.clear()
+        if self.unwanted:
+            self.release(sum(size for _, size in pending))
+        else:
+            self.items.extendleft(reversed(pending))
+            if self.items or self.ended:
+                self.announce()
 
     # -- credit ------------------------------------------------------------------------------------------------------
-
-    @property
-    def queued(self) -> int:
-        """Records in the queue, those included that a consumer has not acknowledged."""
-        return self.sent - self._received
 
     @property
     def share(self) -> int:
         """How many of the free places one sender may be lent now: nothing while somebody waits for places."""
         credit = self.credit
-        if credit.waiting:
+        if credit.waiting or self.unwanted:
             return 0
         free = _PLENTY if credit.capacity is None else credit.capacity - credit.used
         return -(-free // max(1, len(self._senders)))
 
+    @property
+    def portion(self) -> int:
+        """How many places are worth a message to a sender that can do without them."""
+        capacity = self.credit.capacity
+        return 1 if capacity is None else max(1, capacity // 8)
+
+    def release(self, size: int) -> None:
+        """See `MemoryQueue.release`; what is left is spared for remote senders."""
+        super().release(size)
+        if self._hoping and size:
+            self._to_settle.update(self._hoping)
+            self._settle_soon()
+
     def settle_soon(self, seat: SenderSeat) -> None:
         """Tell the sender what it was granted, once the loop gets control: all that is freed until then goes along."""
-        if not self._to_settle:
-            self.loop.call_soon(self._settle)
-        if seat not in self._to_settle:
-            self._to_settle.append(seat)
+        self._to_settle[seat] = None
+        self._settle_soon()
 
-    def recall_soon(self) -> None:
-        """Somebody waits for places: ask back what senders do not need."""
+    def hopes(self, seat: SenderSeat, hope: bool) -> None:
+        """Whether the sender would take places that can be spared, now or later."""
+        if hope:
+            self._hoping[seat] = None
+        else:
+            self._hoping.pop(seat, None)
+
+    def recall_soon(self, *, refused: bool = False) -> None:
+        """Somebody waits for places, or was refused: ask back what senders do not need."""
+        self._refused = self._refused or refused
         if not self._recalling and self._senders:
             self._recalling = True
             self.loop.call_soon(self._recall)
@@ -128,7 +159,7 @@ class HostedQueue(MemoryQueue[Any]):
         was_empty = not self.items
         self.items += items
         self.sent += records
-        if was_empty:
+        if was_empty and items:
             self.announce()
 
     def lose(self, seat: SenderSeat, reason: str) -> None:
@@ -144,14 +175,26 @@ class HostedQueue(MemoryQueue[Any]):
         """Raise what happened if the oldest thing in the queue is the mark of a lost sender."""
         if self.losses and self.items and isinstance(self.items[0][0], _Lost):
             self.losses -= 1
-            raise self.items.popleft()[0].error
+            mark = self.items.popleft()[0]
+            self._announce_rest()
+            raise mark.error
 
     def taken(self, records: int) -> None:
         """A consumer has acknowledged records: they leave the queue."""
         self._received += records
         self.release(records)
-        if not self.open_senders:
-            self.serve_soon()
+        if self.ended:
+            self.announce()
+
+    @property
+    def ended(self) -> bool:
+        """See `MemoryQueue.ended`; what a consumer has not acknowledged may come back."""
+        return super().ended and not any(seat.pending for seat in self._consumers)
+
+    def statistics(self) -> ChannelStatistics:
+        """See `MemoryQueue.statistics`; places lent to senders are not taken yet."""
+        lent = sum(seat.lent for seat in self._senders)
+        return super().statistics()._replace(used=self.credit.used - lent)
 
     def take_all(self) -> list[Any]:
         """See `MemoryQueue.take_all`; up to the mark of a lost sender, which is raised when it is the oldest."""
@@ -163,6 +206,7 @@ class HostedQueue(MemoryQueue[Any]):
             item, size = self.items.popleft()
             self._received += size
             taken.append(item)
+        self._announce_rest()
         return taken
 
     def take_one(self) -> Any:
@@ -173,9 +217,9 @@ class HostedQueue(MemoryQueue[Any]):
     # -- consumers ---------------------------------------------------------------------------------------------------
 
     @property
-    def announce(self) -> Callable[[], None]:  # type: ignore[override]
+    def announce(self) -> Callable[[], None]:
         """Called when something new can be told: consumers come first, if there are any."""
-        return self._announce_to_consumers if self._consumers else self._announce_here
+        return self.serve_soon if self._consumers else self._announce_here
 
     @announce.setter
     def announce(self, announce: Callable[[], None]) -> None:
@@ -190,42 +234,85 @@ class HostedQueue(MemoryQueue[Any]):
     def close_receiver(self) -> None:
         """See `MemoryQueue.close_receiver`: consumers get nothing more either."""
         super().close_receiver()
+        self.losses = 0
         for seat in self._consumers:
-            seat.peer.finished()
+            seat.finish()
 
-    def _announce_to_consumers(self) -> None:
-        self.serve_soon()
+    def _announce_rest(self) -> None:
+        """Whoever takes all expects to be called for what is left behind the mark of a lost sender."""
+        if self.items:
+            self.loop.call_soon(self._announce_again)
+
+    def _announce_again(self) -> None:
+        if self.items:
+            self.announce()
+
+    # -- once the loop gets control ----------------------------------------------------------------------------------
+
+    def _settle_soon(self) -> None:
+        if not self._settling:
+            self._settling = True
+            self.loop.call_soon(self._settle)
 
     def _settle(self) -> None:
-        seats, self._to_settle = self._to_settle, []
+        self._settling = False
+        seats, self._to_settle = self._to_settle, {}
         for seat in seats:
             seat.settle()
 
     def _recall(self) -> None:
         self._recalling = False
-        if self.credit.waiting:
-            for seat in self._senders:
-                if seat.lent and not seat.recalled:
-                    seat.recalled = True
-                    seat.peer.recall()
+        # First what was granted: a recall that arrived before it would not count for it.
+        self._settle()
+        if self.credit.waiting or self._refused:
+            for seat in list(self._senders):
+                seat.recall()
+        self._refused = False
 
     def _serve(self) -> None:
         """Give each consumer that is ready an equal part; what is left is for the receiver here."""
         self._serving = False
         while self.items and (ready := [seat for seat in self._consumers if seat.demand]):
             part = max(1, len(self.items) // len(ready))
-            for seat in ready:
-                self._give(seat, part)
+            if not all(self._give_some(seat, part) for seat in ready):
+                break
         if self.items:
             self._announce_here()
-        elif self.open_senders == 0 and not any(seat.pending for seat in self._consumers):
+        elif self.ended:
             for seat in self._consumers:
-                seat.peer.finished()
+                seat.finish()
+            self._announce_here()
 
-    def _give(self, seat: ConsumerSeat, most: int) -> None:
+    def _give_some(self, seat: ConsumerSeat, most: int) -> bool:
+        """Give a consumer up to `most` items; tell whether the oldest one left can be given to anybody."""
+        given, records = self._next(seat.demand, most)
+        if given:
+            try:
+                seat.give(given, records)
+            except CodecError as error:
+                self.items.extendleft(reversed(given))
+                if len(given) > 1:
+                    return self._give_some(seat, 1)
+                self._tell_stuck(given[0], error)
+                return False
+        return True
+
+    def _tell_stuck(self, oldest: tuple[Any, int], error: CodecError) -> None:
+        """An item that was put here, where nothing is encoded, waits for a reader here: nobody else can take it."""
+        if self._stuck is not oldest:
+            self._stuck = oldest
+            _logger.error(
+                "queue %r (%s): the oldest item can be taken by its host only, and holds up those behind it: %s",
+                self.name,
+                self.address,
+                error,
+            )
+
+    def _next(self, demand: int, most: int) -> tuple[list[tuple[Any, int]], int]:
+        """Up to `most` items with no more records than are demanded, but for the last; and their records."""
         given: list[tuple[Any, int]] = []
         records = 0
-        while self.items and len(given) < most and records < seat.demand:
+        while self.items and len(given) < most and records < demand:
             item, size = self.items.popleft()
             if isinstance(item, _Lost):
                 self.losses -= 1
@@ -233,15 +320,7 @@ class HostedQueue(MemoryQueue[Any]):
                 continue
             given.append((item, size))
             records += size
-        if not given:
-            return
-        try:
-            seat.give(given, records)
-        except CodecError as error:
-            # Put at the host, where nothing needs encoding. It stays for a reader here: nobody else can take it.
-            self.items.extendleft(reversed(given))
-            seat.demand = 0
-            _logger.error("queue %r (%s): %s cannot be given an item: %s", self.name, self.address, seat.peer, error)
+        return given, records
 
 
 class HostedSender(MemorySender[T]):
@@ -255,5 +334,5 @@ class HostedSender(MemorySender[T]):
         """See `SendChannel.try_send`."""
         if super().try_send(item, size):
             return True
-        self._queue.recall_soon()
+        self._queue.recall_soon(refused=True)
         return False

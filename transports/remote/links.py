@@ -43,7 +43,11 @@ class SenderLink(ABC):
 
     @abstractmethod
     def want(self, places: int, least: int) -> None:
-        """Ask for `places` more places; with fewer than `least` nothing can be sent. It replaces an earlier request."""
+        """Ask for `places` more places. It replaces an earlier request.
+
+        With fewer than `least` nothing can be sent. `least` is 0 when nothing waits to be sent yet: then the host gives
+        what it can spare, once that is worth a message, and lets nobody wait for it.
+        """
 
     @abstractmethod
     def give_back(self, places: int) -> None:
@@ -71,7 +75,7 @@ class SenderEvents(Protocol):
         """The host gave `places` more places; `queued` records are in its queue. `granted(0, n)` tells `n` only."""
 
     def recalled(self) -> None:
-        """Others wait: give back what is granted and not needed now."""
+        """Others wait: give back what is not needed now, until more is granted than was needed."""
 
     def uncongested(self) -> None:
         """`SenderLink.congested` is over."""
@@ -105,6 +109,13 @@ class SenderPeer(ABC):
     def unwanted(self) -> None:
         """Tell it that the receiver wants nothing more."""
 
+    def put_out(self, reason: str) -> None:
+        """Its seat was given to another sender of the same identity: tell it by `SenderEvents.broken`, and disconnect.
+
+        A transport that does not care for the difference tells it that it is not wanted.
+        """
+        self.unwanted()
+
 
 class ConsumerLink(ABC):
     """The connection of one consumer to the host, as the consumer uses it."""
@@ -118,8 +129,8 @@ class ConsumerLink(ABC):
         """Be ready to be given `records` more."""
 
     @abstractmethod
-    def acknowledge(self, records: int) -> None:
-        """Tell that the oldest `records` that were delivered are taken: the host may forget them."""
+    def acknowledge(self, items: int) -> None:
+        """Tell that the oldest `items` that were delivered are taken: the host may forget them."""
 
     @abstractmethod
     def leave(self) -> None:

@@ -1,4 +1,12 @@
-"""The places that a host has granted to one sender, and who waits for them there. Pure: no I/O, no loop."""
+"""The places that a host has granted to one sender, and who waits for them there. Pure: no I/O, no loop.
+
+Invariants, checked by property tests:
+
+* nobody overtakes: while somebody stands in line, `try_take` refuses;
+* what is `available` never exceeds the capacity of the channel, unless the first in line needs more: places that were
+  granted for an item larger than the channel let in nothing else;
+* no place is made or lost: granted = taken + available + what `take_surplus` and `empty` gave.
+"""
 
 from collections import OrderedDict
 from collections.abc import Hashable
@@ -12,20 +20,29 @@ Token = TypeVar("Token", bound=Hashable)
 class Purse(Generic[Token]):
     """Granted places at the sender's side; the counterpart of `Credit` at the host.
 
-    Invariant: nobody overtakes; while somebody stands in line, `try_take` refuses.
+    Args:
+        capacity: how many records the channel holds; `None` for no bound.
     """
 
-    __slots__ = ("_line", "available")
+    __slots__ = ("_capacity", "_line", "_surplus", "available")
 
-    def __init__(self) -> None:
-        #: Places granted and not used.
+    def __init__(self, capacity: int | None) -> None:
+        self._capacity = capacity
+        #: Places granted and not taken.
         self.available = 0
+        # Places that are of no use here.
+        self._surplus = 0
         self._line: OrderedDict[Token, int] = OrderedDict()
 
     @property
     def line(self) -> tuple[Token, ...]:
         """Who stands in line, first come first."""
         return tuple(self._line)
+
+    @property
+    def waiting(self) -> int:
+        """How many stand in line."""
+        return len(self._line)
 
     @property
     def missing(self) -> int:
@@ -45,26 +62,18 @@ class Purse(Generic[Token]):
         """Wait for `size` places that `try_take` has just refused; each request has a token of its own."""
         self._line[token] = size
 
-    def grant(self, places: int) -> list[Token]:
-        """Receive places, or take some back that were taken and not used; return who is served by that, in order.
-
-        Their places are taken already.
-        """
+    def add(self, places: int) -> None:
+        """Receive places, or take some back that were taken and not used; `serve` tells whom that serves."""
         self.available += places
-        return self._serve()
 
-    def withdraw(self, token: Token) -> list[Token]:
-        """Leave the line; return who is served by that. Whoever was served before gives its places back by `grant`."""
-        self._line.pop(token, None)
-        return self._serve()
+    def leave(self, token: Token) -> bool:
+        """Leave the line; tell whether `token` stood there. Who was served before gives its places back by `add`."""
+        return self._line.pop(token, None) is not None
 
-    def empty(self) -> int:
-        """Give everything back that nobody took; return how many places that is."""
-        places, self.available = self.available, 0
-        return places
-
-    def _serve(self) -> list[Token]:
+    def serve(self) -> list[Token]:
+        """Let in from the line whoever fits, in order. Their places are taken already."""
         served: list[Token] = []
+        self._part_with_surplus()
         while self._line:
             token, size = next(iter(self._line.items()))
             if size > self.available:
@@ -72,4 +81,22 @@ class Purse(Generic[Token]):
             del self._line[token]
             self.available -= size
             served.append(token)
+            self._part_with_surplus()
         return served
+
+    def take_surplus(self) -> int:
+        """How many places are to be given back, for they are of no use here; the purse forgets them."""
+        places, self._surplus = self._surplus, 0
+        return places
+
+    def empty(self) -> int:
+        """Give everything back that nobody took; return how many places that is."""
+        places, self.available = self.available, 0
+        return places + self.take_surplus()
+
+    def _part_with_surplus(self) -> None:
+        if self._capacity is not None:
+            surplus = self.available - max(self._capacity, self.missing)
+            if surplus > 0:
+                self.available -= surplus
+                self._surplus += surplus

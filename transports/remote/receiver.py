@@ -40,10 +40,14 @@ class RemoteReceiver(ReceiveChannel[T]):
         self._link = link
         self._loop = asyncio.get_running_loop()
         self._items: deque[tuple[Any, int]] = deque()
-        # Records: delivered and not yet taken; taken and not yet released.
+        # Records delivered and not yet taken.
         self._buffered = 0
-        self._held = 0
-        # Released and not yet acknowledged; acknowledgements of one turn of the loop leave together.
+        # The sizes of the items that were taken and not yet released, oldest first; how many records that is, without
+        # those of the first item that were released already.
+        self._held: deque[int] = deque()
+        self._held_records = 0
+        self._of_first = 0
+        # Items released and not yet acknowledged; acknowledgements of one turn of the loop leave together.
         self._released = 0
         # Asked for and not yet delivered; how many were asked for last, and when they came.
         self._wanted = 0
@@ -67,20 +71,23 @@ class RemoteReceiver(ReceiveChannel[T]):
         if not self._items:
             self._check_more()
             self._ask_soon()
+            return []
         items = [item for item, _ in self._items]
+        self._hold([size for _, size in self._items], self._buffered)
         self._items.clear()
-        self._received += self._buffered
-        self._held += self._buffered
         self._buffered = 0
+        self._ask_soon()
         return items
 
     def release(self, size: int) -> None:
         """See `ReceiveChannel.release`."""
-        if not 0 <= size <= self._held:
-            raise ValueError(f"{size} places are given back, but {self._held} are taken: release each record once")
-        self._held -= size
-        self._released += size
-        self._tell_soon()
+        if not 0 <= size <= self._held_records:
+            raise ValueError(
+                f"{size} places are given back, but {self._held_records} are taken: release each record once"
+            )
+        self._held_records -= size
+        self._of_first += size
+        self._forget_released()
 
     def receive_nowait(self) -> T:
         """See `ReceiveChannel.receive_nowait`."""
@@ -115,16 +122,16 @@ class RemoteReceiver(ReceiveChannel[T]):
             self._check_more()
         self._listener = callback
         self._ask_soon()
-        if self._items or self._finished or self._broken is not None:
+        if self._items or self._over:
             callback()
 
     def statistics(self) -> ChannelStatistics:
         """See `ReceiveChannel.statistics`. `used` is what the host last told, and what was delivered here."""
-        used = self._queued + self._buffered + self._held
+        used = self._queued + self._buffered + self._held_records
         return ChannelStatistics(self._received + self._buffered, self._received, used, self._capacity, 0)
 
     async def aclose(self) -> None:
-        """Take nothing more: what was delivered and not taken goes back to the host. The queue itself goes on.
+        """Take nothing more: what was delivered and not released goes back to the host. The queue itself goes on.
 
         Cancel safety: when cancelled, the end is closed all the same; then the host may give an item that was taken
         last to another, too.
@@ -136,7 +143,7 @@ class RemoteReceiver(ReceiveChannel[T]):
         self._listener = None
         self._announce()
         try:
-            if not (self._finished or self._broken):
+            if not self._over:
                 self._leaving = self._loop.create_future()
                 self._tell()
                 self._link.leave()
@@ -166,9 +173,10 @@ class RemoteReceiver(ReceiveChannel[T]):
 
     def finished(self) -> None:
         """See `ConsumerEvents.finished`."""
-        self._finished = True
-        self._announce()
-        self.left()
+        if not self._over:
+            self._finished = True
+            self._announce()
+            self.left()
 
     def left(self) -> None:
         """See `ConsumerEvents.left`."""
@@ -177,21 +185,46 @@ class RemoteReceiver(ReceiveChannel[T]):
 
     def broken(self, error: ChannelError) -> None:
         """See `ConsumerEvents.broken`."""
-        if self._broken is None:
+        if not self._over:
             self._broken = error
             self._announce()
             self.left()
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
+    @property
+    def _over(self) -> bool:
+        """Whether nothing more will come."""
+        return self._finished or self._broken is not None
+
     def _take(self) -> T:
         item, size = self._items.popleft()
         self._buffered -= size
-        self._received += size
-        self._released += size
-        self._tell_soon()
+        if self._held:
+            self._hold([size], size)
+            self.release(size)
+        else:
+            self._received += size
+            self._released += 1
+            self._tell_soon()
         taken: T = item
         return taken
+
+    def _hold(self, sizes: list[int], records: int) -> None:
+        """Items are taken; their places are not given back yet."""
+        self._received += records
+        self._held += sizes
+        self._held_records += records
+        self._forget_released()
+
+    def _forget_released(self) -> None:
+        """What was released counts for the oldest items, as it does at the host."""
+        held = self._held
+        while held and held[0] <= self._of_first:
+            self._of_first -= held.popleft()
+            self._released += 1
+        if self._released:
+            self._tell_soon()
 
     def _ask_soon(self) -> None:
         self._hungry = True
@@ -209,7 +242,7 @@ class RemoteReceiver(ReceiveChannel[T]):
 
     def _tell(self) -> None:
         """Acknowledge what was released, and ask for more while somebody takes."""
-        if self._finished or self._broken is not None:
+        if self._over:
             return
         if self._released:
             self._link.acknowledge(self._released)
@@ -226,7 +259,7 @@ class RemoteReceiver(ReceiveChannel[T]):
         if self._closed:
             raise ClosedChannel("this receiver is closed", channel=self.name, address=self.address)
         if self._broken is not None:
-            raise self._broken
+            raise self._broken.with_traceback(None)  # it may be raised many times, and would keep every caller's frame
         if self._finished:
             raise EndOfChannel("its host gives nothing more", channel=self.name, address=self.address)
 

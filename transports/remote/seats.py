@@ -3,7 +3,7 @@
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from sage.transports.errors import TransportError
+from sage.transports.errors import CodecError, TransportError
 from sage.transports.memory_queue import Waiter
 from sage.transports.remote.links import ConsumerPeer, SenderPeer
 
@@ -56,7 +56,9 @@ class SenderSeat:
         self.recalled = False
         self.gone = False
         self._queue = queue
+        # What it would take; what it needed of that when it asked last.
         self._wanted = 0
+        self._least = 0
         self._request: _Request | None = None
         # Granted, and not told yet.
         self._news = 0
@@ -66,24 +68,31 @@ class SenderSeat:
             peer.unwanted()
 
     def wants(self, places: int, least: int) -> None:
-        """The sender asks for `places`; fewer than `least` are of no use. It replaces an earlier request.
+        """The sender asks for `places`; with fewer than `least` it cannot go on. It replaces an earlier request.
 
         Raises:
             ProtocolError: the numbers cannot be.
         """
-        if not 0 < least <= places:
+        if not 0 <= least <= places or not places:
             raise ProtocolError(f"asks for {places} places and at least {least}")
-        if self.gone or self._queue.unwanted:
+        queue = self._queue
+        if self.gone or queue.unwanted:
             return
-        self.recalled = False
-        self._withdraw()
-        self._wanted = places
-        if self._queue.credit.try_acquire(least):
-            self._lend(least)
-        else:
-            self._request = _Request(self, least)
-            self._queue.credit.stand_in_line(self._request, least)
-            self._queue.recall_soon()
+        if least < self._least:  # a grant under way may be more than it needs now, and then it keeps the rest
+            self.recalled = False
+        self._wanted, self._least = places, least
+        request = self._request
+        if request is None or request.places != least:  # otherwise it keeps its place in line
+            self._withdraw()
+            if not queue.credit.try_acquire(least):
+                self._request = _Request(self, least)
+                queue.credit.stand_in_line(self._request, least)
+            elif least:
+                self._lend(least)
+        queue.hopes(self, True)
+        queue.settle_soon(self)
+        if queue.credit.waiting:
+            queue.recall_soon()
 
     def gave_back(self, places: int) -> None:
         """The sender does not need places that it was lent.
@@ -91,9 +100,12 @@ class SenderSeat:
         Raises:
             ProtocolError: they were not lent.
         """
+        if self.gone:
+            return
         if not 0 < places <= self.lent:
             raise ProtocolError(f"gives back {places} places of {self.lent}")
-        self.recalled = False
+        self._wanted = 0
+        self._queue.hopes(self, False)
         self.lent -= places
         self._queue.release(places)
 
@@ -101,8 +113,10 @@ class SenderSeat:
         """Items came, each with its size.
 
         Raises:
-            ProtocolError: they hold more records than were granted.
+            ProtocolError: they hold more records than were granted, or the seat is given up.
         """
+        if self.gone:
+            raise ProtocolError("sends, but has ended or was put out")
         records = sum([size for _, size in items])
         if records > self.lent:
             raise ProtocolError(f"sends {records} records with room for {self.lent}")
@@ -124,24 +138,27 @@ class SenderSeat:
 
     def served(self, request: _Request) -> None:
         """The request that stood in line is granted."""
-        if request is self._request:
-            self._request = None
-            self._lend(request.places)
-        else:  # withdrawn meanwhile
-            self._queue.release(request.places)
+        assert request is self._request, "a request that was withdrawn is not granted"
+        self._request = None
+        self._lend(request.places)
+        self._queue.settle_soon(self)
 
     def settle(self) -> None:
         """Add a fair share of what is free to what was granted, and tell the sender."""
-        if self.gone:
-            return
-        share = min(self._wanted, self._queue.share)
-        if share > 0 and self._queue.credit.try_acquire(share):
-            self.lent += share
-            self._wanted -= share
-            self._news += share
+        share = self._spare()
         if self._news:
+            if share:
+                self.recalled = False  # it sees by the number that nobody waits
+            elif self._queue.credit.waiting:
+                self._queue.recall_soon()
             places, self._news = self._news, 0
             self.peer.grant(places, self._queue.queued)
+
+    def recall(self) -> None:
+        """Ask back what it does not need, if it may have any."""
+        if self.lent and not self.recalled:
+            self.recalled = True
+            self.peer.recall()
 
     def leave(self) -> None:
         """Give up the seat and all that was lent to it."""
@@ -156,7 +173,19 @@ class SenderSeat:
         self.lent += places
         self._wanted = max(0, self._wanted - places)
         self._news += places
-        self._queue.settle_soon(self)
+
+    def _spare(self) -> int:
+        """Lend what others can spare, if it goes along with what was granted or is worth a message; tell how much."""
+        queue = self._queue
+        share = min(self._wanted, queue.share)
+        if share < (1 if self._news else max(1, min(self._wanted, queue.portion))):
+            return 0
+        if not queue.credit.try_acquire(share):
+            return 0
+        self._lend(share)
+        if not self._wanted:
+            queue.hopes(self, False)
+        return share
 
     def _withdraw(self) -> None:
         request, self._request = self._request, None
@@ -180,6 +209,7 @@ class ConsumerSeat:
         self.demand = 0
         self.gone = False
         self._queue = queue
+        self._finished = False
         # Delivered and not acknowledged, oldest first.
         self.pending: deque[tuple[Any, int]] = deque()
 
@@ -191,29 +221,44 @@ class ConsumerSeat:
         """
         if records < 1:
             raise ProtocolError(f"wants {records} records")
+        if self.gone:
+            return
         self.demand += records
         self._queue.serve_soon()
 
-    def acknowledged(self, records: int) -> None:
-        """The oldest `records` that it was given are taken.
+    def acknowledged(self, items: int) -> None:
+        """The oldest `items` that it was given are taken.
 
         Raises:
-            ProtocolError: they were not delivered, or end within an item.
+            ProtocolError: it was not given as many.
         """
-        left = records
-        while left > 0 and self.pending:
-            left -= self.pending.popleft()[1]
-        if records < 1 or left:
-            raise ProtocolError(f"acknowledges {records} records that it was not given")
-        while self.pending and not self.pending[0][1]:  # marks hold no record: they go with what is before them
-            self.pending.popleft()
-        self._queue.taken(records)
+        if self.gone:
+            return
+        if not 0 < items <= len(self.pending):
+            raise ProtocolError(f"acknowledges {items} items of {len(self.pending)}")
+        self._queue.taken(sum([self.pending.popleft()[1] for _ in range(items)]))
 
     def give(self, items: list[tuple[Any, int]], records: int) -> None:
-        """Deliver items; they stay in the queue until they are acknowledged."""
-        self.peer.deliver(items, self._queue.queued)
+        """Deliver items; they stay in the queue until they are acknowledged.
+
+        Raises:
+            CodecError: one of them cannot be carried; none was delivered.
+        """
+        self.pending += items
         self.demand = max(0, self.demand - records)
-        self.pending.extend(items)
+        try:
+            self.peer.deliver(items, self._queue.queued)
+        except CodecError:
+            for _ in items:
+                self.pending.pop()
+            self.demand += records
+            raise
+
+    def finish(self) -> None:
+        """Nothing more will come."""
+        if not self._finished:
+            self._finished = True
+            self.peer.finished()
 
     def left(self) -> None:
         """It wants nothing more, or went away: what it did not acknowledge goes back, to the front."""

@@ -5,12 +5,12 @@ control, or when enough of them wait: nobody waits to fill a frame. While the ho
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NoReturn, TypeVar
 
 from sage.transports.channel import ChannelStatistics, SendChannel
 from sage.transports.codec import Codec, Encoded, FrameWriter
-from sage.transports.errors import BrokenChannel, ChannelError, ClosedChannel, ReceiverClosed
+from sage.transports.errors import ChannelError, ClosedChannel, ReceiverClosed
 from sage.transports.remote.links import SenderLink
 from sage.transports.remote.purse import Purse
 
@@ -51,14 +51,19 @@ class RemoteSender(SendChannel[T]):
         self._window = _WINDOW if capacity is None else min(_WINDOW, capacity)
         self._link = link
         self._writer = FrameWriter(codec)
-        self._purse: Purse[asyncio.Future[None]] = Purse()
+        self._purse: Purse[asyncio.Future[None]] = Purse(capacity)
         self._loop = asyncio.get_running_loop()
         # Whether a flush is scheduled.
         self._flushing = False
-        # What the host was asked for and has not answered: fewer places than that are of no use; 0 for nothing.
-        self._asked = 0
+        # What the host was asked for and has not answered: the places without which nothing can be sent, or 0 if that
+        # was ahead of need. `None` for nothing.
+        self._asked: int | None = None
         # The same, but not asked yet: requests leave behind the frame that made them necessary.
-        self._to_ask = 0
+        self._to_ask: int | None = None
+        # Others wait for places: none is kept that is not needed.
+        self._recalled = False
+        # Whether nothing more can be sent, for one of the reasons that follow.
+        self._over = False
         self._closed = False
         self._unwanted = False
         self._broken: ChannelError | None = None
@@ -66,26 +71,29 @@ class RemoteSender(SendChannel[T]):
         self._broken_told = False
         self._end: asyncio.Future[None] | None = None
         self._watcher: Callable[[], None] | None = None
+        # Records sent; records in the queue, as the host last told, and what was sent since.
         self._sent = 0
-        # Records in the queue, as the host last told, and what was sent since.
         self._queued = 0
         link.start(self)
 
     def try_send(self, item: T, size: int = 1) -> bool:
         """See `SendChannel.try_send`. The item is encoded here: what cannot be carried raises `CodecError`."""
-        if self._closed or self._unwanted or self._broken is not None:
+        if self._over:
             self._refuse()
-        if size < 0:
+        if size > 0:
+            purse = self._purse
+            if self._link.congested:
+                return False
+            if not purse.try_take(size):
+                if not purse.waiting:
+                    self._ask(1)  # a single place, for nobody waits: one who never comes back must not hold up others
+                return False
+        elif size < 0:
             raise ValueError(f"an item holds 0 records or more; its size cannot be {size}")
-        purse = self._purse
-        if (size and self._link.congested) or not purse.try_take(size):
-            if not purse.line:
-                self._ask(size)
-            return False
         try:
             encoded = self._writer.pack(item)
         except BaseException:
-            self._wake(purse.grant(size))
+            self._take_over(size)
             raise
         self._add(encoded, size)
         return True
@@ -98,17 +106,16 @@ class RemoteSender(SendChannel[T]):
         if self.try_send(item, size):
             return
         encoded = self._writer.pack(item)
-        purse = self._purse
         turn: asyncio.Future[None] = self._loop.create_future()
-        purse.stand_in_line(turn, size)
-        self._ask_for_line()
+        self._purse.stand_in_line(turn, size)
+        self._look_after_line()
         try:
             await turn
-            if self._closed or self._unwanted or self._broken is not None:
+            if self._over:
                 self._refuse()
         except BaseException:
-            # It may have been served before it was cancelled: then the places are given on.
-            self._wake(purse.withdraw(turn) if turn in purse.line else purse.grant(size))
+            # It may have been served before it was cancelled: then the places are there for others.
+            self._take_over(0 if self._purse.leave(turn) else size)
             raise
         self._add(encoded, size)
 
@@ -121,22 +128,23 @@ class RemoteSender(SendChannel[T]):
     def statistics(self) -> ChannelStatistics:
         """See `SendChannel.statistics`. `used` is what the host last told, and what was sent since."""
         used = self._queued
-        return ChannelStatistics(self._sent, max(0, self._sent - used), used, self._capacity, len(self._purse.line))
+        return ChannelStatistics(self._sent, max(0, self._sent - used), used, self._capacity, self._purse.waiting)
 
     async def aclose(self) -> None:
         """See `SendChannel.aclose`: it returns when the host has all that was sent.
 
-        Cancel safety: when cancelled, the end is closed all the same, but the arrival was not waited for.
+        Cancel safety: when cancelled, the connection is given up, and with it what had not arrived yet.
 
         Raises:
             BrokenChannel: the host went away before it had everything, and no `send` has told so before.
         """
         if self._closed:
             return
-        self._closed = True
-        self._wake_all()
+        going_on = not self._over
+        self._closed = self._over = True
+        self._wake(self._purse.line)
         try:
-            if not (self._unwanted or self._broken):
+            if going_on:
                 self._end = self._loop.create_future()
                 self._flush()
                 self._link.end()
@@ -145,8 +153,7 @@ class RemoteSender(SendChannel[T]):
             self._link.close()
         await self._link.closed()
         if self._broken is not None and not self._broken_told:
-            self._broken_told = True
-            raise self._broken
+            self._refuse_broken(self._broken)
 
     # -- what the link tells (`SenderEvents`) ------------------------------------------------------------------------
 
@@ -154,28 +161,29 @@ class RemoteSender(SendChannel[T]):
         """See `SenderEvents.granted`."""
         self._queued = queued + self._writer.records
         if places:
-            self._asked = 0
-            if self._link.congested:  # served when that is over
-                self._purse.available += places
-            else:
-                self._wake(self._purse.grant(places))
-            self._ask_for_line()
+            if places > (self._asked or 0):  # the host had more to spare than was needed
+                self._recalled = False
+            self._asked = None
+            self._take_over(places)
 
     def recalled(self) -> None:
         """See `SenderEvents.recalled`."""
-        self._give_back()
-        self._ask_for_line()
+        self._recalled = True
+        if self._asked == 0:  # the host forgets it
+            self._asked = None
+        if not self._over:
+            self._give_back(self._purse.empty())
+            self._look_after_line()
 
     def uncongested(self) -> None:
         """See `SenderEvents.uncongested`."""
-        self._wake(self._purse.grant(0))
-        self._ask_for_line()
+        self._take_over(0)
 
     def unwanted(self) -> None:
         """See `SenderEvents.unwanted`."""
         if not self._unwanted:
             self._unwanted = True
-            self._over()
+            self._stop()
             if self._watcher is not None:
                 self._watcher()
 
@@ -186,11 +194,61 @@ class RemoteSender(SendChannel[T]):
 
     def broken(self, error: ChannelError) -> None:
         """See `SenderEvents.broken`."""
-        if self._broken is None:
+        ended = self._end is not None and self._end.done()
+        if not (ended or self._unwanted or self._broken is not None):
             self._broken = error
-            self._over()
+            self._stop()
 
-    # -- inside ------------------------------------------------------------------------------------------------------
+    # -- places ------------------------------------------------------------------------------------------------------
+
+    def _take_over(self, places: int) -> None:
+        """Places were granted, or are not needed by whom they were for: serve who waits."""
+        if self._over:  # they go back with the connection
+            return
+        purse = self._purse
+        purse.add(places)
+        if not self._link.congested:
+            self._wake(purse.serve())
+        self._give_back(purse.take_surplus())
+        self._look_after_line()
+
+    def _look_after_line(self) -> None:
+        """Ask for what the first in line needs; with nobody in line, need nothing.
+
+        What is left over is given back before: two senders that each held a part of what they need would wait for each
+        other forever.
+        """
+        purse = self._purse
+        missing = purse.missing
+        if missing > purse.available:
+            self._give_back(purse.empty())
+            self._ask(missing)
+        elif not missing:
+            if self._recalled:
+                self._give_back(purse.empty())
+            if self._pending:  # those who needed it have gone
+                self._ask_soon(0)
+
+    def _ask(self, least: int) -> None:
+        """Ask the host for places; need replaces what was asked ahead of need, and other need."""
+        pending = self._pending
+        if pending is None or (least and least != pending):
+            self._ask_soon(least)
+
+    @property
+    def _pending(self) -> int | None:
+        """What was asked for last, or is about to be."""
+        return self._asked if self._to_ask is None else self._to_ask
+
+    def _ask_soon(self, least: int) -> None:
+        self._to_ask = least
+        self._flush_soon()
+
+    def _give_back(self, places: int) -> None:
+        if places:
+            self._link.give_back(places)
+
+    # -- frames ------------------------------------------------------------------------------------------------------
 
     def _add(self, encoded: Encoded, size: int) -> None:
         """Put an encoded item into the frame that leaves next; its places are taken."""
@@ -201,69 +259,47 @@ class RemoteSender(SendChannel[T]):
         if writer.items >= _FRAME_ITEMS or writer.nbytes >= _FRAME_BYTES:
             self._flush()
         elif not self._flushing:
+            self._flush_soon()
+        if self._purse.available * 2 < self._window and self._asked is None:
+            self._ask(0)
+
+    def _flush_soon(self) -> None:
+        if not self._flushing:
             self._flushing = True
             self._loop.call_soon(self._flush_later)
-        if not (self._asked or self._to_ask) and self._purse.available * 2 < self._window:
-            # Ahead of need, and so not for less than is worth a message.
-            self._ask(max(1, self._window // 4))
-
-    def _ask(self, least: int) -> None:
-        """Ask the host for places, behind what is being sent; it replaces what was asked before."""
-        if least != (self._to_ask or self._asked):
-            self._to_ask = least
-            if not self._flushing:
-                self._flushing = True
-                self._loop.call_soon(self._flush_later)
-
-    def _ask_for_line(self) -> None:
-        """Ask for what the first in line needs.
-
-        What is left over is given back first: two senders that each held a part of what they need would wait for each
-        other forever.
-        """
-        missing = self._purse.missing
-        if missing > self._purse.available:
-            self._give_back()
-            self._ask(missing)
-
-    def _give_back(self) -> None:
-        places = self._purse.empty()
-        if places and self._broken is None:
-            self._link.give_back(places)
 
     def _flush_later(self) -> None:
         self._flushing = False
-        self._flush()
+        if not self._over:  # whoever closes has flushed
+            self._flush()
 
     def _flush(self) -> None:
-        if self._broken is not None or self._unwanted:
-            return
         if self._writer.items:
             self._link.send(self._writer.take())
-        if self._to_ask:
-            self._asked, self._to_ask = self._to_ask, 0
-            wanted = max(self._window - self._purse.available, self._asked)
-            self._link.want(wanted, self._asked)
+        if self._to_ask is not None and not self._closed:
+            self._asked, self._to_ask = self._to_ask, None
+            self._link.want(max(self._window - self._purse.available, self._asked, 1), self._asked)
 
-    def _over(self) -> None:
+    # -- ends --------------------------------------------------------------------------------------------------------
+
+    def _stop(self) -> None:
         """Nothing more can be sent: refuse whoever waits, and do not wait for the end's arrival."""
-        self._wake_all()
+        self._over = True
+        self._wake(self._purse.line)
         self.ended()
 
-    def _wake(self, served: list["asyncio.Future[None]"]) -> None:
-        for turn in served:
+    def _wake(self, turns: Iterable["asyncio.Future[None]"]) -> None:
+        for turn in turns:
             if not turn.done():  # one that was cancelled gives its places back when its task runs
                 turn.set_result(None)
-
-    def _wake_all(self) -> None:
-        self._wake(list(self._purse.line))
 
     def _refuse(self) -> NoReturn:
         if self._closed:
             raise ClosedChannel("this sender is closed; open another one", channel=self.name, address=self.address)
         if self._broken is not None:
-            self._broken_told = True
-            raise self._broken
-        if self._unwanted:
-            raise ReceiverClosed("the receiver wants nothing more", channel=self.name, address=self.address)
-        raise BrokenChannel("nothing more can be sent", channel=self.name, address=self.address)
+            self._refuse_broken(self._broken)
+        raise ReceiverClosed("the receiver wants nothing more", channel=self.name, address=self.address)
+
+    def _refuse_broken(self, error: ChannelError) -> NoReturn:
+        self._broken_told = True
+        raise error.with_traceback(None)  # it may be raised many times, and would keep every caller's frame

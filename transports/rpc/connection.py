@@ -1,0 +1,262 @@
+"""One connection of a client: from its HELLO until it is lost or closed. What comes after is another one.
+
+So nothing that was meant for one life of a server ever reaches the next.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Final
+
+import zmq
+
+from sage.transports.codec import Codec
+from sage.transports.errors import CodecError, InvalidChannel
+from sage.transports.rpc.deadlines import Deadlines
+from sage.transports.rpc.errors import (
+    ClosedRpc,
+    ConnectionLost,
+    DeadlineExceeded,
+    MalformedMessage,
+    RpcError,
+    ServerRefused,
+    ServerUnreachable,
+)
+from sage.transports.rpc.failures import read_failure
+from sage.transports.rpc.outbox import Outbox
+from sage.transports.rpc.replies import Reply
+from sage.transports.rpc.wire import (
+    ANSWER,
+    BYE,
+    CALL,
+    CANCEL,
+    CLOSING,
+    END,
+    ERROR,
+    GOODBYE,
+    GRANT,
+    HEAD,
+    HELLO,
+    ITEMS,
+    KEYWORDS,
+    OTHER_VERSION,
+    Record,
+    WELCOME,
+    WrongVersion,
+    pack_record,
+    read_message,
+)
+from sage.transports.zmq import CurveClient, Event, EventKind, Socket
+
+__all__ = ["Connection"]
+
+# libzmq may know of a connection a moment before the socket can send on it, and a server may be slow to answer.
+_HELLO_EVERY: Final = 0.05
+# What was said last (CANCEL, BYE) is given this many seconds to leave.
+_LINGER: Final = 1.0
+
+
+class Connection:
+    """A socket, and the calls that are open on it.
+
+    Args:
+        address: where the server is.
+        codec: how arguments and answers are carried.
+        curve: the keys, if the server wants some.
+        timeout: for how many seconds the server's WELCOME is waited for.
+        heartbeat: after how many seconds of silence the server is asked for a sign.
+
+    Attributes:
+        ready: whether calls can be made.
+        settled: set once it is ready or `failure` tells why it is not.
+        failure: makes the error of everyone who wants something of it, now that it is over.
+    """
+
+    def __init__(
+        self, address: str, codec: Codec, curve: CurveClient | None, timeout: float, heartbeat: float
+    ) -> None:
+        self.ready = False
+        self.settled = asyncio.Event()
+        self.failure: Callable[..., RpcError] | None = None
+        self._address = address
+        self._codec = codec
+        self._timeout = timeout
+        self._trouble = "nobody answers"
+        self._loop = asyncio.get_running_loop()
+        self._replies: dict[int, Reply] = {}
+        self._last_id = 0
+        self._deadlines = Deadlines(self._replies, self._expire)
+        self._outbox = Outbox(codec, self._send)
+        self._socket = Socket(
+            zmq.DEALER,
+            self._received,
+            on_event=self._happened,
+            curve=curve,
+            max_message=codec.max_bytes,
+            heartbeat=heartbeat,
+            same_user=True,
+            hold=False,
+        )
+        self._limit = self._loop.call_later(timeout, self._give_up)
+        self._hello: asyncio.TimerHandle | None = None
+        try:
+            self._socket.connect(address)
+        except zmq.ZMQError as error:
+            self.close()
+            raise InvalidChannel(f"{address!r} is no address of a server, as tcp://127.0.0.1:5999 is: {error}") from error
+
+    # -- calls -------------------------------------------------------------------------------------------------------
+
+    def begin(
+        self,
+        reply: Reply,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any] | None,
+        deadline: float | None,
+        window: int = 0,
+    ) -> None:
+        """Send a call; it leaves when the loop has control again.
+
+        Raises:
+            CodecError: the arguments cannot be carried; nothing was sent.
+            DeadlineExceeded: the deadline has passed already; nothing was sent.
+        """
+        number = 0
+        if deadline is not None:
+            number = int((deadline - self._loop.time()) * 1e6)
+            if number <= 0:
+                raise self._late(reply)
+        value = [reply.method, *args, dict(kwargs)] if kwargs else [reply.method, *args]
+        packed = self._codec.encode(value)
+        self._last_id = id = self._last_id + 1
+        self._outbox.add_value(CALL, id, packed, number, window, KEYWORDS if kwargs else 0)
+        reply.id = id
+        self._replies[id] = reply
+        if deadline is not None:
+            self._deadlines.add(deadline, id)
+
+    def withdraw(self, reply: Reply) -> None:
+        """The answer is not wanted any more: the server cancels the work."""
+        if self._replies.pop(reply.id, None) is not None:
+            self._outbox.add(CANCEL, reply.id)
+
+    def grant(self, reply: Reply, items: int) -> None:
+        """The reader of a stream has taken `items`."""
+        if reply.id in self._replies:
+            self._outbox.add(GRANT, reply.id, number=items)
+
+    def close(self) -> None:
+        """End it; open calls fail. Closing twice is harmless."""
+        if self.ready:
+            self._outbox.add(BYE)
+            self._outbox.flush()
+        self._fail(ClosedRpc, "this client was closed")
+
+    # -- what the socket tells ---------------------------------------------------------------------------------------
+
+    def _received(self, parts: list[Any]) -> None:
+        try:
+            for record in read_message(parts, self._codec):
+                self._obey(record)
+        except WrongVersion as error:
+            self._fail(ServerRefused, str(error))
+        except MalformedMessage as error:
+            self._fail(ConnectionLost if self.ready else ServerRefused, f"it sends what nobody understands: {error}")
+
+    def _happened(self, event: Event) -> None:
+        if event.kind is EventKind.CONNECTED:
+            self._say_hello()
+        elif event.kind is EventKind.DENIED:
+            self._fail(ServerRefused, event.reason)
+        elif event.kind is EventKind.DISCONNECTED and self.ready:
+            # What the server said last may be waiting in the socket, which is read in the meantime.
+            self._loop.call_soon(self._loop.call_soon, self._fail, ConnectionLost, "its process went away, or hangs")
+        elif event.reason:
+            self._trouble = event.reason
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _obey(self, record: Record) -> None:
+        kind = record.kind
+        if kind in (WELCOME, GOODBYE):
+            self._greet(record)
+            return
+        reply = self._replies.get(record.id) if kind == ITEMS else self._replies.pop(record.id, None)
+        if reply is None:  # what comes crossed its CANCEL
+            return
+        values = record.values
+        if isinstance(values, CodecError):
+            self.withdraw(reply)
+            values.add_note(f"in what {reply.method!r} at {self._address} answered")
+            reply.fail(values)
+        elif kind == ITEMS:
+            reply.items(values)
+        elif kind == END:
+            reply.end()
+        elif len(values) != 1:
+            raise MalformedMessage(f"an answer of {len(values)} values")
+        elif kind == ANSWER:
+            reply.answer(values[0])
+        elif kind == ERROR:
+            reply.fail(read_failure(record.number, values[0], method=reply.method, address=self._address))
+        else:
+            raise MalformedMessage(f"a server says nothing of kind {kind}")
+
+    def _greet(self, record: Record) -> None:
+        if record.kind == WELCOME:
+            self.ready = self.failure is None
+            self._limit.cancel()
+            self.settled.set()
+        elif record.number == OTHER_VERSION:
+            self._fail(ServerRefused, "it speaks another version of the protocol")
+        elif self.ready:
+            why = "the server was closed" if record.number == CLOSING else "the server does not know this client any more"
+            self._fail(ConnectionLost, why)
+        else:
+            self._trouble = "the server is closing"
+
+    def _say_hello(self) -> None:
+        """Say HELLO until it is answered."""
+        if self._hello is not None:
+            self._hello.cancel()
+            self._hello = None
+        if not (self.ready or self.failure):
+            self._socket.send([HEAD + pack_record(HELLO, 0, 0, 0, 0, 0, 0), b""])
+            self._hello = self._loop.call_later(_HELLO_EVERY, self._say_hello)
+
+    def _send(self, parts: list[Any]) -> None:
+        if not self._socket.send(parts):
+            self._fail(ConnectionLost, "its process went away, or hangs")
+
+    def _give_up(self) -> None:
+        self._fail(
+            ServerUnreachable,
+            f"no server answered within {self._timeout:g} s (connection_timeout): {self._trouble}",
+        )
+
+    def _expire(self, id: int) -> None:
+        reply = self._replies[id]
+        self.withdraw(reply)
+        reply.fail(self._late(reply))
+
+    def _late(self, reply: Reply) -> DeadlineExceeded:
+        return DeadlineExceeded(
+            "no answer in time (timeout=, deadline=)", method=reply.method, address=self._address
+        )
+
+    def _fail(self, error: type[RpcError], reason: str) -> None:
+        """It is over: everyone who waits is told, once."""
+        if self.failure is not None:
+            return
+        self.failure = partial(error, reason, address=self._address)
+        self.ready = False
+        self._limit.cancel()
+        if self._hello is not None:
+            self._hello.cancel()
+        self._deadlines.close()
+        self._socket.close(_LINGER)
+        replies = list(self._replies.values())
+        self._replies.clear()
+        for reply in replies:
+            reply.fail(self.failure(method=reply.method))
+        self.settled.set()

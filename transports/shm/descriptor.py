@@ -1,0 +1,151 @@
+"""Queues in shared memory: between processes of one machine and user."""
+
+import os
+import socket
+from collections.abc import Mapping
+from typing import Any, Self, TypeVar, cast
+
+from sage.transports.errors import InvalidChannel, UnreachableChannel
+from sage.transports.remote.descriptor import Connected, HostedQueueDescriptor
+from sage.transports.remote.links import ConsumerLink
+from sage.transports.shm.address import new_name
+from sage.transports.shm.connecting import Where, connect_consumer, connect_sender
+from sage.transports.shm.host import ShmHost
+from sage.transports.shm.segment import LEAST_MEMORY, Layout, shares_memory
+from sage.transports.shm.shared_queue import SharedQueue
+
+__all__ = ["SageQueueDescriptor"]
+
+T = TypeVar("T")
+
+_MEMORY = 1 << 26
+
+
+class SageQueueDescriptor(HostedQueueDescriptor[T]):
+    """Names a queue in shared memory, between processes of one machine and one user; on Linux only.
+
+    It is hosted by the process that opens it first, and reached from others that are given its description. What is put
+    is written once, into memory that sender and host share; large arrays and buffers are read there, where they lie.
+    Such an array is read-only. It may be kept as long as one likes, also when the queue is closed: then it keeps
+    the sender's memory alive.
+
+    An array that is put must not be changed before its `put` has returned; if `put` had to wait, or others were put in
+    the same turn of the loop, before the loop got control.
+
+    Args:
+        maxsize: how many records the queue holds; 0 for no bound.
+        queue_id: its name; by default one is made.
+        memory: how many bytes each sender shares with the host, and the host with each consumer elsewhere. What was
+            never used of it costs nothing. When it is full, `put` waits; arrays that the receiver keeps are then worked
+            around with one copy more.
+        allow_pickle: carry values that the codec does not know by pickle. Both sides run under the same user.
+        connection_timeout: how long, in seconds, to wait for the host's answer.
+
+    Raises:
+        InvalidChannel: one of them cannot be.
+    """
+
+    queue_type = "sage"
+
+    def __init__(
+        self,
+        maxsize: int = 4096,
+        queue_id: str | None = None,
+        *,
+        memory: int = _MEMORY,
+        allow_pickle: bool = False,
+        connection_timeout: float = 5.0,
+    ) -> None:
+        super().__init__(maxsize, queue_id, allow_pickle)
+        if isinstance(memory, bool) or not isinstance(memory, int) or memory < LEAST_MEMORY:
+            raise InvalidChannel(f"channel {self.queue_id!r}: memory={memory!r}; give at least {LEAST_MEMORY} bytes")
+        if isinstance(connection_timeout, bool) or not isinstance(connection_timeout, (int, float)):
+            raise InvalidChannel(f"channel {self.queue_id!r}: connection_timeout={connection_timeout!r} is no number")
+        if not connection_timeout > 0:
+            raise InvalidChannel(
+                f"channel {self.queue_id!r}: connection_timeout is {connection_timeout}; it must be > 0"
+            )
+        self.memory = memory
+        self.connection_timeout = connection_timeout
+        # Where it is hosted, if that is known from a description.
+        self._found: Mapping[str, str] = {}
+
+    @property
+    def address(self) -> str:
+        """``shm://`` and the name of the host's socket; of the queue as long as there is none."""
+        return f"shm://{self._where.get('socket', self.queue_id)}"
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """The options, and where the queue is hosted if that is known."""
+        return {
+            "maxsize": self.maxsize,
+            "memory": self.memory,
+            "allow_pickle": self.allow_pickle,
+            "connection_timeout": self.connection_timeout,
+            **self._where,
+        }
+
+    @classmethod
+    def from_metadata(cls, queue_id: str, metadata: Mapping[str, Any]) -> Self:
+        """See `ChannelDescriptor.from_metadata`."""
+        options = {name: metadata[name] for name in _OPTIONS if name in metadata}
+        descriptor = cls(queue_id=queue_id, **options)
+        found = {name: metadata[name] for name in ("socket", "machine") if name in metadata}
+        if found and not (len(found) == 2 and all(isinstance(value, str) for value in found.values())):
+            raise InvalidChannel(f"channel {queue_id!r}: it is hosted at {found!r}: give socket and machine, both str")
+        descriptor._found = found
+        return descriptor
+
+    @property
+    def hosted_elsewhere(self) -> bool:
+        """See `QueueDescriptor.hosted_elsewhere`."""
+        return bool(self._found) and self._host_here is None
+
+    @property
+    def _where(self) -> Mapping[str, str]:
+        host = self._host_here
+        return self._found if host is None else cast("Mapping[str, str]", host.metadata)
+
+    def _metadata_of_another(self) -> dict[str, Any]:
+        return {name: value for name, value in self.metadata.items() if name in _OPTIONS}
+
+    async def _serve(self) -> ShmHost:
+        self._check_system()
+        if self._found:
+            raise self._unreachable("its host is known, and is not this process: put and get, but do not open it")
+        name = new_name()
+        address = f"shm://{name}"
+        try:
+            return ShmHost(name, SharedQueue(self.name, address, self.capacity), self.codec, self._layout)
+        except OSError as error:
+            raise self._unreachable(f"its socket cannot be bound: {error}") from error
+
+    async def _connect_sender(self, sender_id: str | None) -> Connected:
+        link, welcome = await connect_sender(self._checked_where(), sender_id, self._layout)
+        return Connected(link, welcome.capacity, welcome.received)
+
+    async def _connect_consumer(self) -> tuple[ConsumerLink, int | None]:
+        link, welcome = await connect_consumer(self._checked_where(), self.codec)
+        return link, welcome.capacity
+
+    @property
+    def _layout(self) -> Layout:
+        return Layout.of(self.memory)
+
+    def _checked_where(self) -> Where:
+        self._check_system()
+        where = self._where
+        if not where:
+            raise self._unreachable("nobody hosts it yet: open() it, and pass on to_dict() of that")
+        return Where(self.name, self.address, where["socket"], where["machine"], self.connection_timeout)
+
+    def _check_system(self) -> None:
+        if not shares_memory():
+            raise self._unreachable("memory without a name is shared on Linux only: use create_queue('rpc')")
+
+    def _unreachable(self, reason: str) -> UnreachableChannel:
+        return UnreachableChannel(reason, channel=self.name, address=self.address)
+
+
+_OPTIONS = ("maxsize", "memory", "allow_pickle", "connection_timeout")
