@@ -4,6 +4,8 @@ Conventions of a page:
 
 * Blocks marked ``python`` are run, in order and in one namespace. They may await outside of functions: that runs in an
   event loop whose time is virtual, so no page takes longer because it waits.
+* A page that says ``<!-- real time -->`` talks over sockets, which know nothing of virtual time: it runs in an ordinary
+  event loop.
 * Functions called ``test_...`` are called when the block that defines them has run.
 * A ``text`` or ``mermaid`` block right behind is all that the block prints; a block that prints has one.
 * A command ``$ sage ...`` in a block marked ``console`` is run in the root of the project and prints the lines below
@@ -19,6 +21,7 @@ import inspect
 import re
 import runpy
 import shlex
+import subprocess
 import sys
 from collections.abc import Iterator
 from inspect import CO_COROUTINE, cleandoc
@@ -40,7 +43,8 @@ from sage.testing import VirtualLoop
 from tests.pages import ROOT, Block, Page, pages
 
 PAGES = pages()
-EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+SCRIPTS = [ROOT / "examples" / "worker_processes.py"]
+EXAMPLES = sorted(set((ROOT / "examples").glob("*.py")) - set(SCRIPTS))
 NOTES = [page for page in PAGES if page.path.parent.name == "design" and page.path.name[0].isdigit()]
 
 
@@ -91,7 +95,8 @@ def test_the_code_of_a_page_runs_and_prints_what_it_says(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     namespace: dict[str, Any] = {"__name__": page.path.stem}
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+    real = "<!-- real time -->" in page.text
+    with asyncio.Runner(loop_factory=None if real else VirtualLoop) as runner:
         for number, block in enumerate(page.blocks):
             if block.language == "python":
                 run_block(block, page, namespace, runner)
@@ -137,6 +142,13 @@ def promised(example: Path) -> str:
     return dedent(output).strip() + "\n"
 
 
+@pytest.mark.parametrize("example", SCRIPTS, ids=lambda path: path.stem)
+def test_a_script_prints_what_it_says(example: Path) -> None:
+    # In a process of its own: it starts others, which import it again.
+    done = subprocess.run([sys.executable, str(example)], capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert (done.stdout, done.returncode) == (promised(example), 0), done.stderr
+
+
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_prints_what_it_says(example: Path, capsys: pytest.CaptureFixture[str]) -> None:
     runpy.run_path(str(example), run_name="__main__")
@@ -161,7 +173,7 @@ def test_an_example_builds_a_new_program_each_time(example: Path) -> None:
 
 def test_every_example_is_shown_in_the_documentation() -> None:
     linked = {page.target(link)[0] for page in PAGES for link in page.links}
-    assert [example.name for example in EXAMPLES if example not in linked] == []
+    assert [example.name for example in [*EXAMPLES, *SCRIPTS] if example not in linked] == []
 
 
 # ---- links and names
