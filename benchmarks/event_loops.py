@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from sage.environment import fast_loop
+from sage.loops import fast_loop
 
 __all__ = ["LOOPS", "LoopFactory", "on_loop"]
 

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from sage.environment import Environment, LocalEnvironment, run
 from sage.errors import (
+    CircuitOpen,
+    DeadlineExceeded,
     GraphError,
     InvalidOperator,
     JobCancelled,
@@ -28,9 +30,14 @@ from sage.errors import (
     NotAvailable,
     NotReplayable,
     OperatorError,
+    Overloaded,
     RecordFailed,
     SageError,
+    ServiceError,
+    ServiceUnavailable,
     TransportError,
+    UnknownMethod,
+    UnknownService,
 )
 from sage.operators.functions import (
     CoMapFunction,
@@ -51,10 +58,15 @@ if TYPE_CHECKING:
     from sage import operators, sinks, sources, testing, transports
     from sage.jobs import Job, JobResult
     from sage.runtime import current_context as context
+    from sage.services import Breaker, ByKey, Restart, Service, batched, deadline, service
 
 __all__ = [
+    "Breaker",
+    "ByKey",
+    "CircuitOpen",
     "CoMapFunction",
     "DeadLetter",
+    "DeadlineExceeded",
     "Environment",
     "Fail",
     "FilterFunction",
@@ -75,18 +87,28 @@ __all__ = [
     "NotAvailable",
     "NotReplayable",
     "OperatorError",
+    "Overloaded",
     "ProcessFunction",
     "RecordFailed",
+    "Restart",
     "Retry",
     "SageError",
+    "Service",
+    "ServiceError",
+    "ServiceUnavailable",
     "SinkFunction",
     "SourceFunction",
     "Stream",
     "TransportError",
+    "UnknownMethod",
+    "UnknownService",
     "__version__",
+    "batched",
     "context",
+    "deadline",
     "operators",
     "run",
+    "service",
     "sinks",
     "sources",
     "testing",
@@ -94,10 +116,17 @@ __all__ = [
 ]
 
 _LAZY = {
+    "Breaker": "sage.services:Breaker",
+    "ByKey": "sage.services:ByKey",
     "Job": "sage.jobs:Job",
     "JobResult": "sage.jobs:JobResult",
+    "Restart": "sage.services:Restart",
+    "Service": "sage.services.service:Service",
+    "batched": "sage.services:batched",
     "context": "sage.runtime:current_context",
+    "deadline": "sage.services:deadline",
     "operators": "sage.operators",
+    "service": "sage.services:service",
     "sinks": "sage.sinks",
     "sources": "sage.sources",
     "testing": "sage.testing",

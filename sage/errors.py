@@ -8,6 +8,13 @@
     │   ├── JobFailed           it failed; `__cause__` is what was raised inside
     │   ├── JobCancelled        it was cancelled, so there is no result
     │   └── JobNotRunning       it is not running (any more), so it cannot do what was asked
+    ├── ServiceError            something about a service, or a call of one
+    │   ├── UnknownService      there is no service of that name
+    │   ├── UnknownMethod       the service has no such method that can be called
+    │   ├── ServiceUnavailable  it is not running now: it died, or it could not start
+    │   ├── Overloaded          as many calls wait as may
+    │   ├── CircuitOpen         it failed again and again, and is left alone for a while
+    │   └── DeadlineExceeded    the answer would come too late; a `TimeoutError`
     └── NotAvailable            a part of sage that this installation, or this version, does not have
 
     OperatorError               `sage.operators` by itself; in a program it becomes the cause of a `SageError`
@@ -24,6 +31,9 @@
     │   ├── EndOfChannel        every sender has ended and everything was received
     │   ├── ReceiverTaken       the channel has its one receiver already
     │   └── UnreachableChannel  the queue lives where this process or event loop cannot reach it
+    │       └── ConnectError    nobody answered there in time, or whoever did refused
+    │           └── AccessDenied    it wants keys that were not shown, or others
+    ├── CodecError              a value that cannot be encoded, or bytes that cannot be decoded
     └── InvalidChannel          a channel was described with a value that cannot be
 """
 
@@ -31,9 +41,12 @@ from typing import Any
 
 from sage.operators.errors import InvalidOperator, NotReplayable, OperatorError, RecordFailed, shorten
 from sage.transports.errors import (
+    AccessDenied,
     BrokenChannel,
     ChannelError,
     ClosedChannel,
+    CodecError,
+    ConnectError,
     EndOfChannel,
     InvalidChannel,
     ReceiverClosed,
@@ -44,9 +57,14 @@ from sage.transports.errors import (
 )
 
 __all__ = [
+    "AccessDenied",
     "BrokenChannel",
     "ChannelError",
+    "CircuitOpen",
     "ClosedChannel",
+    "CodecError",
+    "ConnectError",
+    "DeadlineExceeded",
     "EndOfChannel",
     "GraphError",
     "InvalidChannel",
@@ -58,11 +76,16 @@ __all__ = [
     "NotAvailable",
     "NotReplayable",
     "OperatorError",
+    "Overloaded",
     "ReceiverClosed",
     "ReceiverTaken",
     "RecordFailed",
     "SageError",
+    "ServiceError",
+    "ServiceUnavailable",
     "TransportError",
+    "UnknownMethod",
+    "UnknownService",
     "UnreachableChannel",
     "WouldBlock",
 ]
@@ -78,6 +101,34 @@ class GraphError(SageError, ValueError):
 
 class NotAvailable(SageError):
     """A part of sage that is not there: not installed (the message says what to install), or not in this version."""
+
+
+class ServiceError(SageError):
+    """Something about a service, or about a call of one. What the service itself raised is raised as it is."""
+
+
+class UnknownService(ServiceError, LookupError):
+    """There is no service of that name; the message says which there are."""
+
+
+class UnknownMethod(ServiceError, LookupError):
+    """The service has no such method that can be called; the message says which there are."""
+
+
+class ServiceUnavailable(ServiceError):
+    """The service is not running now: it died, could not start, or was stopped. The call may or may not have begun."""
+
+
+class Overloaded(ServiceError):
+    """As many calls wait as may. The message names the number that says so."""
+
+
+class CircuitOpen(ServiceError):
+    """The service failed so often in a row that it is not called for a while."""
+
+
+class DeadlineExceeded(ServiceError, TimeoutError):
+    """The answer would come too late: the deadline has passed, or the time that a call may take."""
 
 
 class JobError(SageError):

@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 import sage
-from sage.environment import fast_loop
+from sage.loops import fast_loop
 from sage.testing import PlainEngine, assert_nothing_left, run
 from tests.random_programs import Outcome, Recipe, build, pause, recipes
 

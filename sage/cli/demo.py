@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from sage.cli.failures import failures_told, traceback_option
-from sage.environment import fast_loop
+from sage.loops import fast_loop
 
 __all__ = ["demo"]
 

@@ -9,9 +9,10 @@ import click
 
 from sage.cli.failures import failures_told, traceback_option
 from sage.cli.loading import Target, load_environment, program_argument
-from sage.environment import Environment, fast_loop
+from sage.environment import Environment
 from sage.errors import JobError, JobFailed
 from sage.jobs import JobResult
+from sage.loops import fast_loop
 
 __all__ = ["result_as_json", "run"]
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sage import operators
@@ -10,6 +11,7 @@ from sage.errors import GraphError
 from sage.graph import Graph, GraphView
 from sage.operators.functions import SourceFunction
 from sage.operators.source import Source
+from sage.policies import Retry
 from sage.refusal import described
 from sage.stream.base import Origin
 from sage.stream.feedback import FeedbackLoop
@@ -18,6 +20,9 @@ from sage.stream.stream import Stream
 if TYPE_CHECKING:
     from sage.jobs import Job, JobResult
     from sage.kernel import Engine
+    from sage.services import Balance, Breaker, Restart, Services
+    from sage.services.definition import ServiceDefinition
+    from sage.services.service import Service
 
 __all__ = ["Environment", "LocalEnvironment"]
 
@@ -37,7 +42,7 @@ class Environment:
         name: what jobs, log lines and errors call it.
         engine: what runs it: ``"local"``, or ``"auto"`` for the best there is. The environment variable ``SAGE_ENGINE``
             sets the default.
-        transport: what its channels are made of: ``"memory"``.
+        transport: what its channels are made of: ``"memory"`` (by reference), ``"shm"``, ``"zmq"`` or ``"ray"``.
         batch_size: how many records are handed on at once, at most. Nobody ever waits to fill a batch.
         channel_capacity: how many records may lie between two operators. When they are there, the sender waits, and so
             does all that is upstream of it, up to the source.
@@ -70,6 +75,7 @@ class Environment:
             budget=budget,
         )
         self._engine: Engine[Graph] | None = None if engine is None or isinstance(engine, str) else engine
+        self._services: dict[str, ServiceDefinition] = {}
         #: What streams add to. To look at it, use `graph`.
         self.logical_graph = Graph()
 
@@ -109,6 +115,91 @@ class Environment:
         """A loop: a stream whose records come from further down. See `FeedbackLoop`."""
         return FeedbackLoop(self, self.logical_graph, name)
 
+    # ---- what its functions call
+
+    def register_service(
+        self,
+        name: str,
+        service: "type[Service]",
+        *args: Any,
+        replicas: int = 1,
+        place: str = "inproc",
+        max_concurrency: int | None = None,
+        max_queue: int | None = None,
+        timeout: float | timedelta | None = None,
+        retry: Retry | None = None,
+        rate: float | None = None,
+        breaker: "Breaker | None" = None,
+        restart: "Restart | None" = None,
+        balance: "str | Balance" = "least",
+        **kwargs: Any,
+    ) -> None:
+        """Have a service run beside the program; its functions find it with ``sage.service(name)``.
+
+        Args:
+            name: what it is called.
+            service: a class derived from `sage.Service`.
+            args: what an instance is made with.
+            replicas: how many instances share the calls.
+            place: where they run: ``"inproc"`` (this event loop), ``"zmq"`` (a process for each) or ``"ray"``.
+            max_concurrency: how many calls run at once; `None` for no bound.
+            max_queue: how many calls may wait for that; more are refused with `Overloaded`.
+            timeout: seconds, or a timedelta, that a call may take, waiting included; of a stream, until its first item.
+            retry: how often a call that failed is tried again; never when a part of the answer was received.
+            rate: how many calls may begin in a second.
+            breaker: when a service that fails is left alone for a while.
+            restart: how a replica that died is started again.
+            balance: which replica gets a call: ``"least"``, ``"round_robin"``, ``"key"``, or `sage.ByKey(...)`.
+            kwargs: what an instance is made with.
+
+        Raises:
+            GraphError: a value cannot be, or the name is taken.
+        """
+        if not isinstance(service, type):
+            raise GraphError(
+                f"register_service({name!r}, {service!r}): give the class; what makes an instance "
+                f"goes to env.register_service_factory"
+            )
+        self._register(
+            name,
+            service,
+            args,
+            kwargs,
+            replicas=replicas,
+            place=place,
+            max_concurrency=max_concurrency,
+            max_queue=max_queue,
+            timeout=timeout,
+            retry=retry,
+            rate=rate,
+            breaker=breaker,
+            restart=restart,
+            balance=balance,
+        )
+
+    def register_service_factory(self, name: str, factory: "Callable[[], Service]", **options: Any) -> None:
+        """The same for a service whose instances are made by a function.
+
+        Args:
+            name: what the service is called.
+            factory: makes an instance; called once for each replica, where it is to run.
+            options: as for `register_service`, from `replicas` on.
+
+        Raises:
+            GraphError: a value cannot be, or the name is taken.
+        """
+        self._register(name, factory, (), {}, **options)
+
+    def services(self) -> "Services":
+        """The services of the program without a job: ``async with env.services() as services``.
+
+        Raises:
+            NotAvailable: a service is to run in a place that is not installed.
+        """
+        from sage.services.manager import Services
+
+        return Services(self._services.values())
+
     # ---- running
 
     def graph(self) -> GraphView:
@@ -133,13 +224,17 @@ class Environment:
         Raises:
             GraphError: the program cannot run.
         """
-        from sage.jobs import (
-            Job,
-        )  # loaded for the first program that runs, as the runtime below: `import sage` stays light
+        # Loaded for the first program that runs, as the runtime below: `import sage` stays light.
+        from sage.jobs import Job
 
         if self._engine is None:
             self._engine = _local_engine(self.config)
-        return Job(self.name, self._engine.prepare(self.name, self.logical_graph))
+        execution = self._engine.prepare(self.name, self.logical_graph)
+        if self._services:
+            from sage.services.served import ServedExecution
+
+            execution = ServedExecution(execution, self.services())
+        return Job(self.name, execution)
 
     def submit(self) -> "Job":
         """Start in the background, on the running event loop, and return the job; wait for it or cancel it.
@@ -155,6 +250,22 @@ class Environment:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}: {len(self.logical_graph.nodes)} operators>"
+
+    def _register(
+        self, name: str, make: "Callable[..., Service]", args: tuple[Any, ...], kwargs: dict[str, Any], **options: Any
+    ) -> None:
+        from sage.services.definition import ServiceDefinition
+
+        retry = options.get("retry")
+        if retry is not None and not isinstance(retry, Retry):
+            raise GraphError(f"register_service({name!r}, ...): retry={retry!r}: write sage.Retry(...)")
+        try:
+            definition = ServiceDefinition(name, make, args, kwargs, **options)
+        except TypeError as error:
+            raise GraphError(f"register_service_factory({name!r}, ...): {error}") from None
+        if name in self._services:
+            raise GraphError(f"register_service({name!r}, ...): there is a service of that name already")
+        self._services[name] = definition
 
     def _source(self, source: Source[T], name: str | None) -> Stream[T]:
         node = self.logical_graph.add(source, name=name, label=source.label, parallelism=1)

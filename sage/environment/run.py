@@ -1,12 +1,11 @@
 """Runs a program from code that is not async."""
 
 import asyncio
-import sys
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from sage.environment.environment import Environment
 from sage.errors import GraphError
+from sage.loops import fast_loop
 
 if TYPE_CHECKING:
     from sage.jobs import JobResult
@@ -29,12 +28,3 @@ def run(env: Environment) -> "JobResult":
         with asyncio.Runner(loop_factory=fast_loop()) as runner:
             return runner.run(env.run())
     raise GraphError(f"sage.run({env.name!r}) was called inside a running event loop; write `await env.run()` there")
-
-
-def fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """What makes the quickest event loop of this platform; `None` for the standard one."""
-    if sys.platform == "win32":
-        return None
-    import uvloop
-
-    return uvloop.new_event_loop

@@ -2,29 +2,31 @@
 
 import asyncio
 import logging
-from contextvars import ContextVar
 from typing import Any
 
 from sage.clock import Clock, Timer
-from sage.errors import NotAvailable
+from sage.current import current
+from sage.errors import NotAvailable, UnknownService
 from sage.kernel import ServiceManager, StateManager
 from sage.runtime.mailbox import Mailbox, MailKind
+from sage.services.finding import current_services
 
 __all__ = ["TaskContext", "current_context"]
 
-_current: ContextVar["TaskContext"] = ContextVar("sage.context")
-
 
 def current_context() -> "TaskContext":
-    """The context of the operator whose function is running.
+    """The context of the operator whose function is running; inside of a service, a `ServiceContext`.
 
     Raises:
-        LookupError: no function of a sage operator is running here.
+        LookupError: no function of a sage operator, and no service, is running here.
     """
     try:
-        return _current.get()
+        context: TaskContext = current.get()
     except LookupError:
-        raise LookupError("sage.context() is there only inside a function that a sage operator calls") from None
+        raise LookupError(
+            "sage.context() is there only inside a function that a sage operator calls, and inside of services"
+        ) from None
+    return context
 
 
 class TaskContext:
@@ -67,7 +69,7 @@ class TaskContext:
 
     def enter(self) -> None:
         """Make this the context of the running asyncio task and of the tasks that it starts."""
-        _current.set(self)
+        current.set(self)
 
     def now(self) -> float:
         """See `RuntimeContext.now`."""
@@ -105,9 +107,12 @@ class TaskContext:
     @property
     def services(self) -> ServiceManager:
         """See `RuntimeContext.services`."""
-        raise NotAvailable(
-            f"operator {self.name!r}: this version has no services; call the object that you would register"
-        )
+        try:
+            return current_services.get()
+        except LookupError:
+            raise UnknownService(
+                f"operator {self.name!r}: the program has no services; register one with env.register_service"
+            ) from None
 
     async def call_service(self, service: str, method: str, *args: Any, **kwargs: Any) -> Any:
         """See `RuntimeContext.call_service`.

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 import sage
-from sage.environment import fast_loop
+from sage.loops import fast_loop
 
 
 def test_it_runs_to_the_end() -> None:

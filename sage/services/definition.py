@@ -1,0 +1,106 @@
+"""What was registered: a service's name, how it is made, and how it is run."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from sage.errors import GraphError
+from sage.services.balance import Balance, balance_named
+from sage.services.breaker import Breaker
+from sage.services.restart import Restart
+from sage.services.service import Service
+
+__all__ = ["PLACES", "ServiceDefinition"]
+
+#: Where replicas may run.
+PLACES = ("inproc", "zmq", "ray")
+
+
+@dataclass(frozen=True)
+class ServiceDefinition:
+    """One registered service.
+
+    Args:
+        name: what it is called.
+        make: makes an instance: the class, or a factory.
+        args, kwargs: what `make` is given.
+        replicas: how many instances there are, each with a part of the calls.
+        place: where they run: ``"inproc"`` (in this event loop), ``"zmq"`` (each in a process of its own on this
+            machine) or ``"ray"`` (each an actor).
+        max_concurrency: how many calls of the service run at once; `None` for no bound.
+        max_queue: how many calls wait for that; more are refused with `Overloaded`. `None` for no bound.
+        timeout: seconds, or a timedelta, that a call may take, waiting included; for streams, until the first item.
+        retry: how often a call that failed is tried again, as `sage.Retry` says; never when an item has been received.
+        rate: how many calls may begin in a second.
+        breaker: when a service that fails is left alone.
+        restart: whether and how a replica that died is started again; not for ``"inproc"``, which cannot die alone.
+        balance: which replica gets a call: ``"least"`` (fewest unanswered calls), ``"round_robin"``, ``"key"`` (the
+            first argument is the key), or a `Balance` such as `sage.ByKey`.
+
+    Raises:
+        GraphError: a value cannot be; the message names the service.
+    """
+
+    name: str
+    make: Callable[..., Service]
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    replicas: int = 1
+    place: str = "inproc"
+    max_concurrency: int | None = None
+    max_queue: int | None = None
+    timeout: float | timedelta | None = None
+    retry: Any = None
+    rate: float | None = None
+    breaker: Breaker | None = None
+    restart: Restart | None = None
+    balance: str | Balance = "least"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name.strip():
+            raise GraphError(f"register_service({self.name!r}, ...): write a name, a text that is not empty")
+        try:
+            self._check()
+        except GraphError as error:
+            raise GraphError(f"register_service({self.name!r}, ...): {error}") from None
+
+    @property
+    def seconds(self) -> float | None:
+        """The timeout in seconds."""
+        return self.timeout.total_seconds() if isinstance(self.timeout, timedelta) else self.timeout
+
+    @property
+    def service_type(self) -> type[Service] | None:
+        """The class, if it was registered by class."""
+        return self.make if isinstance(self.make, type) else None
+
+    def _check(self) -> None:
+        if isinstance(self.make, type) and not issubclass(self.make, Service):
+            raise GraphError(f"{self.make.__name__} is not a service; derive it from sage.Service")
+        if not callable(self.make):
+            raise GraphError(f"{self.make!r} is not a class derived from sage.Service; give the class, not an instance")
+        if self.place not in PLACES:
+            raise GraphError(f"place={self.place!r} is not known; write one of {', '.join(map(repr, PLACES))}")
+        _count("replicas", self.replicas, 1)
+        if self.max_concurrency is not None:
+            _count("max_concurrency", self.max_concurrency, 1)
+        if self.max_queue is not None:
+            _count("max_queue", self.max_queue, 0)
+            if self.max_concurrency is None:
+                raise GraphError(f"max_queue={self.max_queue}: nothing waits unless max_concurrency is given as well")
+        for name, value in (("timeout", self.seconds), ("rate", self.rate)):
+            if value is not None and (
+                not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < float("inf")
+            ):
+                raise GraphError(f"{name}={value!r}: write a number above 0")
+        if self.restart is not None and self.place == "inproc":
+            raise GraphError(
+                "restart=...: in this process a service cannot die alone; write place='zmq', or leave it out"
+            )
+        balance_named(self.balance)
+
+
+def _count(name: str, value: object, least: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise GraphError(f"{name}={value!r}: write a whole number, {least} or more")

@@ -1,0 +1,87 @@
+"""How errors pass between a program and its services in other processes."""
+
+from typing import Any
+
+import cloudpickle
+
+from sage.errors import (
+    DeadlineExceeded,
+    Overloaded,
+    ServiceError,
+    ServiceUnavailable,
+    UnknownMethod,
+)
+from sage.transports import rpc
+
+__all__ = ["Raised", "opened", "wrapped"]
+
+
+class Raised(Exception):
+    """An error of a class that the other side may not know, as bytes.
+
+    Args:
+        pickled: the error.
+        text: what it says, for whoever cannot read that.
+    """
+
+    def __init__(self, pickled: bytes, text: str) -> None:
+        super().__init__(pickled, text)
+        self.pickled = pickled
+        self.text = text
+
+
+rpc.register_error(Raised)
+
+
+def wrapped(error: Exception) -> Exception:
+    """What a service raised, as it is sent: errors that are not Python's own go along whole."""
+    if type(error).__module__ == "builtins":
+        return error
+    try:
+        pickled = cloudpickle.dumps(error)
+    except Exception:  # it holds something that belongs to its process: its type and text are told, then
+        return error
+    sent = Raised(pickled, f"{type(error).__name__}: {error}")
+    for note in getattr(error, "__notes__", ()):
+        sent.add_note(note)
+    return sent
+
+
+def opened(error: Exception, name: str) -> Exception:
+    """What was received, as it is to be raised at the caller.
+
+    Args:
+        error: what the RPC layer raised.
+        name: the service, and the method, for the message.
+    """
+    if isinstance(error, Raised):
+        return _unpickled(error, name)
+    if isinstance(error, rpc.RpcError):
+        for kind, ours in _OURS:
+            if isinstance(error, kind):
+                return ours(f"{name}: {error.reason}")
+    return error
+
+
+_OURS: tuple[tuple[type[rpc.RpcError], type[ServiceError]], ...] = (
+    (rpc.DeadlineExceeded, DeadlineExceeded),
+    (rpc.Overloaded, Overloaded),
+    (rpc.UnknownMethod, UnknownMethod),
+    (rpc.WrongCall, UnknownMethod),
+    (rpc.ConnectionLost, ServiceUnavailable),
+    (rpc.ServerUnreachable, ServiceUnavailable),
+    (rpc.ClosedRpc, ServiceUnavailable),
+    (rpc.RemoteError, ServiceError),
+)
+
+
+def _unpickled(error: Raised, name: str) -> Exception:
+    try:
+        made: Any = cloudpickle.loads(error.pickled)
+    except Exception as failed:
+        return ServiceError(f"{name} raised {error.text} (which cannot be made again here: {failed})")
+    if not isinstance(made, Exception):
+        return ServiceError(f"{name} raised {error.text}")
+    for note in getattr(error, "__notes__", ()):
+        made.add_note(note)
+    return made

@@ -1,0 +1,56 @@
+"""The seam between the RPC server of a process and the replica that runs in it."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+from sage.services.deadline import carried
+from sage.services.envelope import wrapped
+from sage.services.replica import Replica
+from sage.services.service import MethodKind
+from sage.transports.rpc import RpcCall, UnknownMethod
+
+__all__ = ["HEALTH", "ReplicaHandler"]
+
+#: What asks the replica itself how it is; no method of a service has such a name.
+HEALTH = "_health"
+
+
+class ReplicaHandler:
+    """Implements `RpcHandler` for one replica.
+
+    Args:
+        replica: it has started.
+    """
+
+    def __init__(self, replica: Replica) -> None:
+        self._replica = replica
+
+    def call(self, method: str, args: list[Any], kwargs: dict[str, Any], call: RpcCall) -> Any:
+        """See `RpcHandler.call`."""
+        if method == HEALTH:
+            return self._replica.health()
+        kind = self._replica.methods.get(method)
+        if kind is None:
+            there = ", ".join(sorted(self._replica.methods)) or "none"
+            raise UnknownMethod(f"there is no such method; there are: {there}", method=method)
+        run = self._stream if kind is MethodKind.STREAM else self._call
+        return run(method, args, kwargs, call.deadline)
+
+    async def _call(self, method: str, args: list[Any], kwargs: dict[str, Any], deadline: float | None) -> Any:
+        carried(deadline)
+        try:
+            return await self._replica.call(method, tuple(args), kwargs)
+        except Exception as error:
+            raise wrapped(error) from error
+
+    async def _stream(
+        self, method: str, args: list[Any], kwargs: dict[str, Any], deadline: float | None
+    ) -> AsyncGenerator[Any, None]:
+        carried(deadline)
+        try:
+            async with aclosing(self._replica.stream(method, tuple(args), kwargs)) as items:
+                async for item in items:
+                    yield item
+        except Exception as error:
+            raise wrapped(error) from error

@@ -1,0 +1,88 @@
+"""Keeps one replica of a service running: starts it, notices when it dies, starts it again, stops it."""
+
+import asyncio
+import logging
+
+import anyio
+
+from sage.services.replica import Replica
+from sage.services.running import RunningService
+
+__all__ = ["Keeper"]
+
+_logger = logging.getLogger("sage.services")
+
+
+class Keeper:
+    """Owns the life of a replica; `run` is to be a task, and cancelling it stops the replica.
+
+    Args:
+        service: the service that it belongs to.
+        replica: the replica.
+
+    Attributes:
+        started: done when the first start has succeeded, or failed with what was raised.
+    """
+
+    def __init__(self, service: RunningService, replica: Replica) -> None:
+        self.started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._service = service
+        self._replica = replica
+
+    async def run(self) -> None:
+        """Start the replica and keep it running, until that is given up.
+
+        Cancel safety: when cancelled, the replica is stopped.
+
+        Raises:
+            Exception: what the service raised when it was stopped.
+        """
+        restart = self._service.definition.restart
+        attempt = 0
+        while True:
+            reason, ran = await self._live()
+            if restart is None or not self.started.done() or self.started.exception() is not None:
+                return
+            attempt = 1 if ran >= restart.settled else attempt + 1
+            if attempt > restart.attempts:
+                self._service.went(self._replica, f"{reason}; it was restarted {restart.attempts} times", final=True)
+                _logger.error("service %r: gave up on %s", self._name, reason)
+                return
+            await asyncio.sleep(restart.pause(attempt))
+            self._service.statistics.restarts += 1
+
+    @property
+    def index(self) -> int:
+        """Which replica it is."""
+        return self._replica.index
+
+    @property
+    def _name(self) -> str:
+        return self._service.definition.name
+
+    async def _live(self) -> tuple[str, float]:
+        """One life of the replica; returns why it ended, and how many seconds it ran."""
+        loop = asyncio.get_running_loop()
+        came = None
+        reason = "it was stopped"
+        try:
+            try:
+                await self._replica.start()
+            except Exception as error:
+                reason = f"it could not start: {type(error).__name__}: {error}"
+                if not self.started.done():
+                    self.started.set_exception(error)
+                else:
+                    _logger.error("service %r: replica %d %s", self._name, self._replica.index, reason)
+            else:
+                came = loop.time()
+                self._service.came(self._replica)
+                if not self.started.done():
+                    self.started.set_result(None)
+                reason = await self._replica.died()
+                _logger.error("service %r: replica %d died: %s", self._name, self._replica.index, reason)
+        finally:
+            self._service.went(self._replica, reason, final=self._service.definition.restart is None)
+            with anyio.CancelScope(shield=True):
+                await self._replica.stop()
+        return reason, 0.0 if came is None else loop.time() - came

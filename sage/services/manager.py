@@ -1,0 +1,192 @@
+"""The services of a program while they run: started in order, stopped in the reverse of it."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from contextvars import Token
+from types import TracebackType
+from typing import Any, Self
+
+import anyio
+
+from sage.errors import ServiceError, ServiceUnavailable, UnknownService
+from sage.services.context import ServiceContext
+from sage.services.definition import ServiceDefinition
+from sage.services.finding import current_services
+from sage.services.inproc import InprocReplica
+from sage.services.keeper import Keeper
+from sage.services.proxy import ServiceProxy
+from sage.services.replica import Replica
+from sage.services.running import RunningService, ServiceStatistics
+from sage.services.service import Service
+
+__all__ = ["Services"]
+
+# Seconds that a replica has to tell how it is.
+_PATIENCE = 5.0
+
+
+class Services:
+    """The services of one program; use it as an async context manager. Implements `ServiceManager`.
+
+    ::
+
+        async with env.services() as services:
+            await services["echo"].say("hello")
+
+    Args:
+        definitions: what was registered, in that order.
+
+    Raises:
+        NotAvailable: a service is to run in a place that is not installed.
+    """
+
+    def __init__(self, definitions: Iterable[ServiceDefinition]) -> None:
+        self._running: dict[str, RunningService] = {}
+        self._proxies: dict[str, ServiceProxy] = {}
+        # The tasks that keep replicas running, by service, in the order of their start.
+        self._tasks: list[tuple[str, list[asyncio.Task[None]]]] = []
+        self._token: Token[Services] | None = None
+        for definition in definitions:
+            make = _place(definition.place)
+            contexts = [
+                ServiceContext(definition.name, index, definition.replicas, self)
+                for index in range(definition.replicas)
+            ]
+            running = RunningService(definition, [make(definition, context) for context in contexts])
+            self._running[definition.name] = running
+            self._proxies[definition.name] = ServiceProxy(running)
+
+    async def __aenter__(self) -> Self:
+        self._token = current_services.set(self)
+        try:
+            for running in self._running.values():
+                await self._start(running)
+        except BaseException:
+            await self._leave()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        failures = await self._leave()
+        if failures and error is None:
+            raise ServiceError("; ".join(failures.keys())) from next(iter(failures.values()))
+
+    # -- finding and calling -----------------------------------------------------------------------------------------
+
+    def __getitem__(self, name: str) -> Any:
+        """The service of that name, with its methods.
+
+        Raises:
+            UnknownService: there is none.
+        """
+        if name not in self._proxies:
+            there = ", ".join(self._proxies) or "none: register one with env.register_service"
+            raise UnknownService(f"there is no service {name!r}; there is {there}")
+        return self._proxies[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._proxies
+
+    def find(self, which: str | type[Service]) -> ServiceProxy:
+        """The service that was registered under this name, or with this class.
+
+        Raises:
+            UnknownService: there is none, or several of that class.
+        """
+        if isinstance(which, str):
+            proxy: ServiceProxy = self[which]
+            return proxy
+        names = [name for name, running in self._running.items() if running.definition.service_type is which]
+        if len(names) != 1:
+            label = getattr(which, "__name__", repr(which))
+            problem = f"registered as {', '.join(names)}: write the name" if names else "not registered"
+            raise UnknownService(f"{label} is {problem}; there is {', '.join(self._proxies) or 'no service'}")
+        return self._proxies[names[0]]
+
+    async def call(self, service: str, method: str, *args: Any, **kwargs: Any) -> Any:
+        """Call a service and return its answer.
+
+        Cancel safety: cancelling the call cancels it at the service.
+
+        Raises:
+            ServiceError: the call could not be made, or was given up.
+            Exception: what the service raised.
+        """
+        self[service]
+        return await self._running[service].call(method, args, kwargs)
+
+    # -- how they are ------------------------------------------------------------------------------------------------
+
+    async def health(self) -> dict[str, dict[str, Any]]:
+        """How each service is: ``"ok"``, and what each of its ``"replicas"`` tells.
+
+        Cancel safety: nothing is changed.
+        """
+        return {name: await self._health(running) for name, running in self._running.items()}
+
+    def statistics(self) -> dict[str, ServiceStatistics]:
+        """What each service has done so far."""
+        return {name: running.statistics for name, running in self._running.items()}
+
+    # -- life --------------------------------------------------------------------------------------------------------
+
+    async def _start(self, running: RunningService) -> None:
+        keepers = [Keeper(running, replica) for replica in running.replicas]
+        name = running.definition.name
+        tasks = [asyncio.create_task(keeper.run(), name=f"service {name}[{keeper.index}]") for keeper in keepers]
+        self._tasks.append((name, tasks))
+        started = [keeper.started for keeper in keepers]
+        await asyncio.wait(started)
+        for future in started:
+            if (error := future.exception()) is not None:
+                raise ServiceUnavailable(
+                    f"service {name!r} could not start: {type(error).__name__}: {error}"
+                ) from error
+
+    async def _leave(self) -> dict[str, BaseException]:
+        """Stop everything, last started first; return what failed meanwhile.
+
+        Cancel safety: it is shielded.
+        """
+        failures: dict[str, BaseException] = {}
+        with anyio.CancelScope(shield=True):
+            while self._tasks:
+                name, tasks = self._tasks.pop()
+                for task in tasks:
+                    task.cancel()
+                for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+                    if isinstance(outcome, Exception):
+                        failures[f"service {name!r} failed while it was stopped: {outcome!r}"] = outcome
+        if self._token is not None:
+            current_services.reset(self._token)
+            self._token = None
+        return failures
+
+    async def _health(self, running: RunningService) -> dict[str, Any]:
+        told = [await _told(replica, replica in running.ready) for replica in running.replicas]
+        return {"ok": all(one.get("ok") for one in told), "replicas": told}
+
+
+async def _told(replica: Replica, ready: bool) -> Mapping[str, Any]:
+    if not ready:
+        return {"ok": False, "error": "it is not running"}
+    try:
+        with anyio.fail_after(_PATIENCE):
+            return await replica.health()
+    except Exception as error:
+        return {"ok": False, "error": f"{type(error).__name__}: {error}"}
+
+
+def _place(place: str) -> Callable[[ServiceDefinition, ServiceContext], Replica]:
+    """What makes the replicas of a place; each is loaded when it is first used."""
+    if place == "zmq":
+        from sage.services.process import ProcessReplica
+
+        return ProcessReplica
+    if place == "ray":
+        from sage.services.ray import RayReplica
+
+        return RayReplica
+    return InprocReplica

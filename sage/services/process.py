@@ -1,0 +1,183 @@
+"""Replicas in processes of their own, one ZeroMQ round trip away."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncGenerator, Mapping
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+
+import sage.services
+from sage.errors import ServiceError, ServiceUnavailable
+from sage.services.context import ServiceContext
+from sage.services.deadline import current_deadline
+from sage.services.definition import ServiceDefinition
+from sage.services.envelope import Raised, opened
+from sage.services.handler import HEALTH
+from sage.services.replica import Replica
+from sage.services.service import MethodKind
+from sage.transports import TransportError
+from sage.transports.codec import Codec
+from sage.transports.rpc import RpcClient
+
+__all__ = ["ProcessReplica"]
+
+# Seconds that a process has to stop before it is killed.
+_PATIENCE = 10.0
+# Unread items of a stream that a caller allows.
+_WINDOW = 1024
+
+
+class ProcessReplica(Replica):
+    """An instance in a process of its own on this machine; see `worker` for the other side.
+
+    Args:
+        definition: how to make it.
+        context: which replica it is.
+    """
+
+    def __init__(self, definition: ServiceDefinition, context: ServiceContext) -> None:
+        super().__init__(context.replica_index)
+        self._definition = definition
+        self._process: asyncio.subprocess.Process | None = None
+        self._reader: asyncio.StreamReader | None = None
+        self._writer: asyncio.StreamWriter | None = None
+        self._client: RpcClient | None = None
+
+    async def start(self) -> None:
+        """See `Replica.start`.
+
+        Cancel safety: `stop` is called.
+        """
+        ours, theirs = socket.socketpair()
+        try:
+            handle = theirs.fileno()
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "sage.services.worker", str(handle), pass_fds=[handle], env=_environment()
+            )
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        self._reader, self._writer = await asyncio.open_connection(sock=ours)
+        definition = cloudpickle.dumps((self._definition, self.index))
+        self._writer.write(json.dumps(sys.path).encode() + b"\n" + len(definition).to_bytes(8, "big") + definition)
+        told = await self._told()
+        if "error" in told:
+            raise cloudpickle.loads(bytes.fromhex(told["error"]))
+        if "address" not in told:
+            raise ServiceUnavailable(f"its process ended before it had started ({await self._exit()})")
+        self.methods = {name: MethodKind[kind] for name, kind in told["methods"].items()}
+        # Only processes of this user can reach it, so values may be pickled.
+        self._client = RpcClient(told["address"], codec=Codec(pickle=True))
+        await self._client.connect()
+
+    async def stop(self) -> None:
+        """See `Replica.stop`.
+
+        Cancel safety: it is shielded.
+
+        Raises:
+            ServiceError: the instance raised when it was stopped.
+        """
+        if self._client is not None:
+            await self._client.aclose()
+        if self._process is None:
+            return
+        failed = await self._stopped() if self._writer is not None else None
+        if self._process.returncode is None:
+            self._process.kill()
+        await self._process.wait()
+        if failed:
+            raise ServiceError(failed)
+
+    async def died(self) -> str:
+        """See `Replica.died`.
+
+        Cancel safety: nothing is lost.
+        """
+        assert self._process is not None, "a replica that was never started"
+        await self._process.wait()
+        return await self._exit()
+
+    async def health(self) -> Mapping[str, Any]:
+        """See `Replica.health`.
+
+        Cancel safety: nothing is lost.
+        """
+        health: Mapping[str, Any] = await self.call(HEALTH, (), {})
+        return health
+
+    async def call(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """See `Replica.call`."""
+        try:
+            return await self._connected.call(method, *args, kwargs=kwargs or None, deadline=current_deadline())
+        except (TransportError, Raised) as error:
+            raise opened(error, self._name(method)) from None
+
+    async def stream(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> AsyncGenerator[Any, None]:
+        """See `Replica.stream`."""
+        stream = self._connected.stream(
+            method, *args, kwargs=kwargs or None, window=_WINDOW, deadline=current_deadline()
+        )
+        try:
+            async with stream as items:
+                async for item in items:
+                    yield item
+        except (TransportError, Raised) as error:
+            raise opened(error, self._name(method)) from None
+
+    @property
+    def _connected(self) -> RpcClient:
+        assert self._client is not None, "a call of a replica that has not started"
+        return self._client
+
+    def _name(self, method: str) -> str:
+        return f"{self._definition.name}.{method}"
+
+    async def _told(self) -> dict[str, Any]:
+        """What the worker tells next; empty when it is gone."""
+        assert self._reader is not None
+        line = await self._reader.readline()
+        told: dict[str, Any] = json.loads(line) if line.endswith(b"\n") else {}
+        return told
+
+    async def _stopped(self) -> str | None:
+        """Ask the worker to stop, and wait until it has; return what failed there."""
+        assert self._writer is not None
+        failed = None
+        try:
+            self._writer.write_eof()
+            async with asyncio.timeout(_PATIENCE):
+                failed = (await self._told()).get("stopped")
+                await self._process_ended()
+        except (ConnectionError, TimeoutError):  # it is killed then
+            pass
+        finally:
+            self._writer.close()
+        return failed
+
+    async def _process_ended(self) -> None:
+        assert self._process is not None
+        await self._process.wait()
+
+    async def _exit(self) -> str:
+        """How the process ended, in words."""
+        assert self._process is not None
+        code = await self._process.wait()
+        if code < 0:
+            return f"process {self._process.pid} was killed by {signal.Signals(-code).name}"
+        return f"process {self._process.pid} ended with code {code}"
+
+
+def _environment() -> dict[str, str]:
+    """Ours, with which the worker finds this very package before it is told the search path."""
+    root = str(Path(sage.services.__file__).resolve().parents[2])
+    inherited = os.environ.get("PYTHONPATH")
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [root, inherited]))}

@@ -1,0 +1,66 @@
+"""A replica: one running instance of a service, wherever it runs."""
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Awaitable, Mapping
+from typing import Any
+
+from sage.services.service import MethodKind
+
+__all__ = ["Replica"]
+
+
+class Replica(ABC):
+    """One instance of a service.
+
+    Args:
+        index: which of the replicas, from 0.
+
+    Attributes:
+        outstanding: calls that it has not answered yet.
+        methods: what can be called; known once it has started.
+    """
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.outstanding = 0
+        self.methods: Mapping[str, MethodKind] = {}
+
+    @abstractmethod
+    async def start(self) -> None:
+        """Make the instance and start it.
+
+        Cancel safety: `stop` is called.
+
+        Raises:
+            Exception: what the instance raised.
+            ServiceUnavailable: there is no instance to raise anything.
+        """
+
+    @abstractmethod
+    async def stop(self) -> None:
+        """Stop the instance, and let go of everything. Called once, also after a `start` that failed.
+
+        Cancel safety: it is shielded.
+        """
+
+    @abstractmethod
+    async def died(self) -> str:
+        """Return when the replica is gone for good, with the reason; one that lives in this process never does.
+
+        Cancel safety: nothing is lost.
+        """
+
+    @abstractmethod
+    async def health(self) -> Mapping[str, Any]:
+        """What the instance tells of itself.
+
+        Cancel safety: nothing is lost.
+        """
+
+    @abstractmethod
+    def call(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Awaitable[Any]:
+        """The answer of a method that answers with one value. Cancelling the wait cancels the call."""
+
+    @abstractmethod
+    def stream(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> AsyncGenerator[Any, None]:
+        """The answer of a method that streams. Closing the generator cancels the call."""
