@@ -34,6 +34,7 @@
     │       └── ConnectError    nobody answered there in time, or whoever did refused
     │           └── AccessDenied    it wants keys that were not shown, or others
     ├── CodecError              a value that cannot be encoded, or bytes that cannot be decoded
+    ├── QueueFactoryError       a factory that was registered for a kind of queue failed
     └── InvalidChannel          a channel was described with a value that cannot be
 """
 
@@ -49,6 +50,7 @@ from sage.transports.errors import (
     ConnectError,
     EndOfChannel,
     InvalidChannel,
+    QueueFactoryError,
     ReceiverClosed,
     ReceiverTaken,
     TransportError,
@@ -77,6 +79,7 @@ __all__ = [
     "NotReplayable",
     "OperatorError",
     "Overloaded",
+    "QueueFactoryError",
     "ReceiverClosed",
     "ReceiverTaken",
     "RecordFailed",

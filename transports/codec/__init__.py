@@ -15,8 +15,8 @@ from sage.transports.codec.frames import Frame, FrameWriter, read_frame
 from sage.transports.codec.types import DEFAULT_TYPES, InvalidType, Types, register_type
 
 __all__ = [
-    "DEFAULT_TYPES",
     "Codec",
+    "DEFAULT_TYPES",
     "Encoded",
     "Frame",
     "FrameWriter",

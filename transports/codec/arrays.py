@@ -33,6 +33,9 @@ def numpy_writer(cls: type[Any]) -> Writer | None:
 
 
 def _loaded_numpy() -> Any:
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        return numpy
     try:
         return import_module("numpy")
     except ImportError as error:
@@ -62,9 +65,9 @@ def _read_array(items: list[Any]) -> Any:
     numpy = _loaded_numpy()
     dtype = read_dtype(numpy.dtype, description)
     data = read_data(data)
-    if order not in ("C", "F") or not all(type(length) is int and length >= 0 for length in shape):
+    if order not in ("C", "F") or not {*map(type, shape)} <= {int} or min(shape, default=0) < 0:
         raise CodecError(f"an array of shape {tuple(shape)!r:.100} and order {order!r:.10} cannot be")
-    size = data.nbytes if isinstance(data, memoryview) else len(data)
+    size = len(data)
     if math.prod(shape) * dtype.itemsize != size:
         raise CodecError(f"an array of shape {tuple(shape)!r:.100} and type {dtype!r} does not have {size} bytes")
     # Of a memoryview, NumPy would keep what lies below, but not itself: its owner could take the memory back.

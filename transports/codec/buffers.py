@@ -28,7 +28,7 @@ _SMALL: Final = 1 << 14
 _MANY: Final = 64
 
 #: From here on, it goes beside in any case. `bytes`, too, which arrive as `bytes` and so are copied once more.
-LARGE: Final = 1 << 16
+LARGE: Final = 1 << 17
 
 #: Stands for the next buffer.
 BUFFER_HEAD: Final = extension(BUFFER)

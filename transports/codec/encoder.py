@@ -16,8 +16,12 @@ from sage.transports.errors import CodecError
 
 __all__ = ["Encoded", "Encoder"]
 
-# A packer keeps the largest memory it ever needed; one that needed more than this is given up.
+# The memory a packer begins with. It keeps the most it ever needed; one that needed more than `_KEPT` is given up.
+_FIRST: Final = 1 << 16
 _KEPT: Final = 1 << 20
+
+# How many values behind a large one are looked into.
+_ALIKE: Final = 64
 
 
 class Encoded(NamedTuple):
@@ -58,9 +62,9 @@ class Encoder:
         self._buffers: list[Any] = []
         # What could not be written.
         self._culprit: Any = None
-        # Whether to look for large bytes: when the last values were large, the next ones are likely to be, and
-        # looking into small ones would take as long as packing them.
-        self._lifting = False
+        # In how many more values to look for large bytes: after a large value others are likely to follow, while
+        # looking into all the small ones would take as long as packing them.
+        self._lifting = 0
 
     def encode(self, values: list[Any]) -> Encoded:
         """Pack values into one body.
@@ -73,17 +77,21 @@ class Encoder:
         try:
             body: bytes = self._packer.pack([None, [*map(lifted, values)] if self._lifting else values])
         except Exception as error:
+            self._buffers = []
             raise self._refusal(error, values) from error
         if buffers or self._lifting or len(body) >= self._watched:
             self._heed(body, buffers, len(values))
         return _encoded((body, buffers))
 
     def _new_packer(self) -> Packer:
-        return Packer(default=self._write, strict_types=True, buf_size=LARGE)
+        return Packer(default=self._write, strict_types=True, buf_size=_FIRST)
 
     def _heed(self, body: bytes, buffers: list[Any], values: int) -> None:
+        """What must be done behind values that have buffers, or are large, or follow large ones."""
+        self._buffers = []  # the sender's memory is not ours to keep
         size = len(body) + sum([buffer.nbytes for buffer in buffers])
-        self._lifting = size >= LARGE * values
+        copied = len(body) + sum([buffer.nbytes for buffer in buffers if type(buffer.obj) is bytes])
+        self._lifting = _ALIKE if copied >= LARGE * values else max(0, self._lifting - 1)
         if len(body) > _KEPT:
             self._packer = self._new_packer()
         if size > self._max_bytes:

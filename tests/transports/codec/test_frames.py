@@ -10,7 +10,7 @@ from sage.transports import CodecError
 from sage.transports.codec import Codec, Encoded, FrameWriter, read_frame
 from tests.transports.codec.values import TYPES, Point, same, values
 
-LARGE = b"x" * 100_000
+LARGE = b"x" * 200_000
 
 _SIZES = st.one_of(st.just(1), st.integers(0, 3), st.integers(0, 2**63 - 1))
 #: What is done to a writer: items one by one with their sizes, or many at once.
@@ -80,7 +80,7 @@ def test_large_items_are_counted_and_joined() -> None:
     assert (writer.items, writer.records, writer.buffers) == (4, 8, 2)
     frame = writer.take()
     held = len(frame.body) + sum(buffer.nbytes for buffer in frame.buffers)
-    assert held > 360_000
+    assert held > 560_000
     assert [size for _, size in read_frame(codec, frame.body, frame.buffers)] == [2] * 4
     writer.add(codec.encode(LARGE))
     whole = writer.take()

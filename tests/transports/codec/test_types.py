@@ -51,6 +51,14 @@ class Computed:
         self.double = 2 * self.x
 
 
+@dataclasses.dataclass
+class Counted:
+    x: int
+
+    def __post_init__(self) -> None:
+        self.x += 1
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class FrozenComputed:
     x: int
@@ -96,7 +104,15 @@ class Bits(enum.Flag):
 @pytest.mark.parametrize(
     "value",
     [
-        *(Mutable(1, ["a"]), Frozen(x=1, _private=(1,)), Computed(1), FrozenComputed(3), Empty(), Single((1, {2}))),
+        *(
+            Mutable(1, ["a"]),
+            Frozen(x=1, _private=(1,)),
+            Computed(1),
+            Counted(1),
+            FrozenComputed(3),
+            Empty(),
+            Single((1, {2})),
+        ),
         *(Typed(1, (2,)), Bare(1, [2]), Plain.ONE, Plain.UNO, Plain.LIST, Letter.A, Bits.READ, Bits.READ | Bits.WRITE),
     ],
     ids=repr,
