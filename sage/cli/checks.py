@@ -15,18 +15,20 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import sage
-from sage.environment import fast_loop
+from sage.loops import fast_loop
 
 __all__ = ["CORE", "EXTRAS", "Check", "State", "all_checks"]
 
 #: What sage cannot do without: distribution, lowest version, and the module to import.
 CORE = {
+    "aiolimiter": ("1.2", "aiolimiter"),
     "anyio": ("4.6", "anyio"),
     "click": ("8.1", "click"),
     "cloudpickle": ("3.0", "cloudpickle"),
     "msgpack": ("1.1", "msgpack"),
     "pyzmq": ("26.2", "zmq"),
     "rich": ("13.9", "rich"),
+    "stamina": ("24.3", "stamina"),
     **({} if sys.platform == "win32" else {"uvloop": ("0.21", "uvloop")}),
 }
 #: What the extras add: distributions with their lowest versions.

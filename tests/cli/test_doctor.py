@@ -27,7 +27,7 @@ def test_everything_here_works(invoke: Invoke) -> None:
     assert (result.exit_code, result.stderr) == (0, "")
     lines = result.stdout.splitlines()
     assert all(line[0] in "✓–" for line in lines)
-    assert [line.split()[1] for line in lines][:3] == ["python", "sage", "anyio"]
+    assert [line.split()[1] for line in lines][:4] == ["python", "sage", "aiolimiter", "anyio"]
     assert re.search(r"✓ pipeline +right, [\d,]+ records/s", lines[-1])
 
 

@@ -72,11 +72,15 @@ async def test_what_this_version_does_not_have_says_so() -> None:
     context = lent(ManualClock(), Mailbox(), name="embed")
     with pytest.raises(sage.NotAvailable, match=r"operator 'embed': .* keeps no state"):
         _ = context.state
+
+
+async def test_a_program_without_services_says_so() -> None:
+    context = lent(ManualClock(), Mailbox(), name="embed")
     for call in (lambda: context.services, lambda: context.call_service("model", "ask", 1)):
-        with pytest.raises(sage.NotAvailable, match=r"operator 'embed': .* has no services"):
+        with pytest.raises(sage.UnknownService, match=r"operator 'embed': the program has no services"):
             result: Any = call()
             await result
-    with pytest.raises(sage.NotAvailable, match="no services"):
+    with pytest.raises(sage.UnknownService, match="no services"):
         await context.call_service_async("model", "ask")
 
 
