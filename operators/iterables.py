@@ -119,7 +119,8 @@ class _Containers(SourceLogic[T], PullReader[T]):
     def read(self, limit: int) -> list[T]:
         start = self._next
         self._next += limit
-        return list(self._values[start : self._next])
+        piece = self._values[start : self._next]
+        return piece if type(piece) is list else list(piece)
 
 
 class _Iterated(SourceLogic[T], PullReader[T]):

@@ -41,23 +41,33 @@ class _InlineMap(EachLogic):
     _checked = False
 
     def process(self, batch: Batch[Any], port: int) -> Emissions:
-        if not self._checked:
-            return super().process(batch, port)
-        results, error = map_until_error(self.call, batch.values)
-        if error is None:
-            return (batch.derive(results),)
-        done = len(results)
-        return self.go_on(batch, batch.slice(0, done).derive(results) if results else None, done, error)
+        # As `EachLogic.process`, `until_error` and `map_until_error`, written out: the commonest of all operators.
+        results: list[Any] = []
+        error: Exception | None = None
+        try:
+            results += map(self.call, batch.values)  # on an error, what came before it survives
+        except Exception as raised:
+            error = raised
+        if error is None and self._checked and len(results) == len(batch.values):
+            return (Batch(results, None, batch.timestamps, batch.calls),)
+        return self.go_on(batch, *self._judged(batch, results, error))
 
     def until_error(self, batch: Batch[Any]) -> tuple[Batch[Any] | None, int, Exception | None]:
         results, error = map_until_error(self.call, batch.values)
+        return self._judged(batch, results, error)
+
+    def _judged(
+        self, batch: Batch[Any], results: list[Any], error: Exception | None
+    ) -> tuple[Batch[Any] | None, int, Exception | None]:
         done = len(results)
         if not self._checked and results:
             self._checked = True
             refuse_awaitable(results[0], self.context.name)
-        if error is not None:
-            return (batch.slice(0, done).derive(results) if results else None), done, error
-        return batch.derive(results), done, None
+        if error is None and done < len(batch):  # to `map`, a StopIteration looks like the end
+            error = RuntimeError("the function raised StopIteration")
+        if error is None:
+            return batch.derive(results), done, None
+        return (batch.slice(0, done).derive(results) if results else None), done, error
 
 
 class _PooledMap(PoolLogic):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
 from sage.operators.callables import Shape
-from sage.operators.contract import Logic
+from sage.operators.contract import Emissions, Logic
 from sage.operators.each import EachLogic, EachRecord
 from sage.operators.elements import Batch
 from sage.operators.functions import Function, SinkFunction
@@ -37,6 +37,10 @@ class Sink(EachRecord[T, Any]):
 
 
 class _InlineSink(EachLogic):
+    def process(self, batch: Batch[Any], port: int) -> Emissions:
+        done, error = call_for_each(self.call, batch.values)
+        return () if error is None else self.go_on(batch, None, done, error)
+
     def until_error(self, batch: Batch[Any]) -> tuple[Batch[Any] | None, int, Exception | None]:
         done, error = call_for_each(self.call, batch.values)
         return None, done, error

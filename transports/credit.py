@@ -63,13 +63,14 @@ class Credit(Generic[Token]):
         Raises:
             ValueError: `size` is negative.
         """
+        used = self.used
+        taken = used + size
         if size < 1:
             if size < 0:
                 raise ValueError(f"an item holds 0 records or more; its size cannot be {size}")
-            return True
-        if self._line or (self.capacity is not None and self.used and self.used + size > self.capacity):
+        elif self._line or (used and self.capacity is not None and taken > self.capacity):
             return False
-        self.used += size
+        self.used = taken
         return True
 
     def stand_in_line(self, token: Token, size: int) -> None:
@@ -85,9 +86,10 @@ class Credit(Generic[Token]):
         Raises:
             ValueError: more places are given back than are taken.
         """
-        if not 0 <= size <= self.used:
+        left = self.used - size
+        if left < 0 or size < 0:
             raise ValueError(f"{size} places are given back, but {self.used} are taken: release each record once")
-        self.used -= size
+        self.used = left
         return self._grant() if self._line else []
 
     def withdraw(self, token: Token) -> list[Token]:

@@ -6,8 +6,8 @@ from sage.runtime.context import TaskContext
 from sage.runtime.feedback import LoopWatch, Probe
 from sage.runtime.gate import Gate
 from sage.runtime.mailbox import Mail, Mailbox, MailKind
+from sage.runtime.operator_task import OperatorTask
 from sage.runtime.router import Router
-from sage.runtime.task import OperatorTask
 
 __all__ = ["FeedbackTask"]
 

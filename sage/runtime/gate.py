@@ -1,26 +1,19 @@
-"""Merges the input channels of a task.
+"""The inputs of a task as one: the contract, and what every gate does.
 
-Batches come out in the order in which channels have something, one channel after the other, so none starves. Marks
-are merged:
-
-* watermarks: the lowest of all channels counts;
-* barriers: a channel that has delivered one is not read until all have, and backpressure does the rest;
-* probes of a feedback loop: forwarded once every channel has delivered one or has ended, but nothing is held up for
-  them;
-* ends: one for each channel; when all have come, the task's input has ended.
-
-Small batches that have piled up are joined, so a task that is behind catches up in large ones.
+`SingleGate` is for one input channel, the usual case; `MergingGate` for several. Either way small batches that have
+piled up are joined, so a task that is behind catches up in large ones.
 """
 
+from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sage.operators.elements import Barrier, Batch, EndOfStream, Watermark, concat
 from sage.runtime.feedback import Probe
 from sage.transports import ReceiveChannel
 
-__all__ = ["Gate", "GateElement", "Input"]
+__all__ = ["Gate", "GateElement", "Input", "joined"]
 
 GateElement = Batch[Any] | Watermark | Barrier | Probe | EndOfStream
 
@@ -33,99 +26,37 @@ class Input:
         port: at which of the operator's inputs.
     """
 
-    __slots__ = ("barrier", "buffer", "channel", "ended", "fresh", "port", "probe", "queued", "watermark")
+    __slots__ = ("channel", "port")
 
     def __init__(self, channel: ReceiveChannel[Any], port: int) -> None:
         self.channel = channel
         self.port = port
-        self.ended = False
-        #: The highest watermark so far, in microseconds; `None` before the first.
-        self.watermark: int | None = None
-        #: Delivered and not aligned yet: what lies behind it may not be read.
-        self.barrier: Barrier | None = None
-        #: Delivered and not aligned yet.
-        self.probe: Probe | None = None
-        #: Whether it stands in the gate's line of inputs that have something.
-        self.queued = False
-        #: Whether the channel has told of something since it was last drained.
-        self.fresh = False
-        #: Drained from the channel, with their places still taken.
-        self.buffer: deque[Any] = deque()
-
-    def joined(self, first: Batch[Any], limit: int) -> Batch[Any]:
-        """The batch with those that have piled up behind it, up to `limit` records."""
-        buffer = self.buffer
-        parts, records = [first], len(first.values)
-        while buffer and type(buffer[0]) is Batch:
-            following: Batch[Any] = buffer[0]
-            records += len(following.values)
-            if records > limit or not first.same_columns(following):
-                break
-            parts.append(buffer.popleft())
-        return concat(parts)
 
 
-class Gate:
-    """The inputs of one task as one.
+class Gate(ABC):
+    """What a task reads.
 
     Args:
         inputs: its channels, at least one.
-        wake: called when something has arrived.
-        batch_size: how many records a joined batch may hold.
 
     Attributes:
         port: at which of the operator's inputs the last batch arrived.
+        ready: true while there may be something that no wake-up will tell of; seen as a truth value only.
     """
 
-    def __init__(self, inputs: Sequence[Input], wake: Callable[[], None], batch_size: int) -> None:
+    def __init__(self, inputs: Sequence[Input]) -> None:
         self.inputs = inputs
-        self.port = 0
-        self._wake = wake
-        self._batch_size = batch_size
-        self._open = len(inputs)
-        #: Inputs that may have something, in the order of arrival.
-        self.line: deque[Input] = deque()
-        # Marks that are merged and wait to be given out.
-        self._due: deque[GateElement] = deque()
-        self._watermark: int | None = None
-        for entry in inputs:
-            entry.channel.listen(self._listener(entry))
+        self.port = inputs[0].port
+        self.ready: deque[Any] = deque()
 
+    @abstractmethod
     def next(self) -> GateElement | None:
         """The next element for the operator; `None` when nothing is there now."""
-        line = self.line
-        while not self._due:
-            if not line:
-                return None
-            entry = line[0]
-            buffer = entry.buffer
-            if entry.fresh and not buffer and not entry.ended:
-                entry.fresh = False
-                buffer.extend(entry.channel.drain())
-            if not buffer or entry.barrier is not None:
-                line.popleft()
-                entry.queued = False
-                continue
-            element = buffer.popleft()
-            if type(element) is not Batch:
-                self._mark(entry, element)
-                continue
-            if buffer:
-                element = entry.joined(element, self._batch_size)
-            entry.channel.release(len(element.values))
-            if not (buffer or entry.fresh):  # the channel will tell when that changes
-                line.popleft()
-                entry.queued = False
-            elif len(line) > 1:
-                line.rotate(-1)
-            self.port = entry.port
-            return element
-        return self._due.popleft()
 
     @property
+    @abstractmethod
     def ended(self) -> bool:
         """Whether every input has ended and everything was given out."""
-        return not self._open and not self._due
 
     async def aclose(self) -> None:
         """Want nothing more from any channel.
@@ -135,62 +66,14 @@ class Gate:
         for entry in self.inputs:
             await entry.channel.aclose()
 
-    def _listener(self, entry: Input) -> Callable[[], None]:
-        line, wake = self.line, self._wake
 
-        def arrived() -> None:
-            entry.fresh = True
-            if not entry.queued:
-                entry.queued = True
-                line.append(entry)
-                wake()
-
-        return arrived
-
-    def _mark(self, entry: Input, element: Any) -> None:
-        if isinstance(element, Watermark):
-            if entry.watermark is None or element.timestamp > entry.watermark:
-                entry.watermark = element.timestamp
-        elif isinstance(element, Barrier):
-            entry.barrier = element
-        elif isinstance(element, Probe):
-            entry.probe = element
-        else:
-            entry.ended = True
-            self._open -= 1
-        self._align()
-
-    def _align(self) -> None:
-        """Give out what has now arrived from all inputs."""
-        inputs = [entry for entry in self.inputs if not entry.ended]
-        self._align_watermark(inputs)
-        if inputs:
-            self._align_barrier(inputs)
-            self._align_probe(inputs)
-        else:
-            self._due.append(EndOfStream())
-
-    def _align_watermark(self, inputs: Sequence[Input]) -> None:
-        known = [entry.watermark for entry in inputs if entry.watermark is not None]
-        if inputs and len(known) == len(inputs):
-            lowest = min(known)
-            if self._watermark is None or lowest > self._watermark:
-                self._watermark = lowest
-                self._due.append(Watermark(lowest))
-
-    def _align_barrier(self, inputs: Sequence[Input]) -> None:
-        barriers = [entry.barrier for entry in inputs]
-        if barriers[0] is not None and None not in barriers:
-            self._due.append(barriers[0])
-            for entry in inputs:
-                entry.barrier = None
-                if not entry.queued:  # what waits behind the barrier may be read again
-                    entry.queued = True
-                    self.line.append(entry)
-
-    def _align_probe(self, inputs: Sequence[Input]) -> None:
-        probes = [entry.probe for entry in inputs]
-        if probes[0] is not None and None not in probes:
-            self._due.append(probes[0])
-            for entry in inputs:
-                entry.probe = None
+def joined(first: Batch[Any], following: deque[Any], limit: int) -> Batch[Any]:
+    """The batch with those of `following` that come right behind it, up to `limit` records; they are taken out."""
+    parts, records = [first], len(first.values)
+    while following and type(following[0]) is Batch:
+        batch: Batch[Any] = following[0]
+        records += len(batch.values)
+        if records > limit or not first.same_columns(batch):
+            break
+        parts.append(following.popleft())
+    return concat(parts)

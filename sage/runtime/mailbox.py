@@ -54,11 +54,10 @@ class Mailbox:
 
     def wake(self) -> None:
         """Let the task look around: data has come, say."""
-        self.woken = True
-        waiter = self._waiter
-        if waiter is not None:
-            self._waiter = None
-            if not waiter.done():
+        if not self.woken:
+            self.woken = True
+            waiter = self._waiter
+            if waiter is not None and not waiter.done():
                 waiter.set_result(None)
 
     def arrival(self) -> "asyncio.Future[None]":

@@ -88,10 +88,11 @@ class Router:
         Raises:
             RecordFailed: a custom partitioning failed on a record.
         """
-        if self._only is not None and output is None:
+        only = self._only
+        if only is not None and output is None:
             # As `_send`, written out: most operators have one reader, and nearly all records go through here.
             try:
-                if self._only.try_send(batch, len(batch.values)):
+                if only.try_send(batch, len(batch.values)):
                     return True
             except ReceiverClosed:
                 self._closed(self._by_name[None][0], 0)

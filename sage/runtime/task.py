@@ -16,24 +16,23 @@ all that it emits.
 
 import asyncio
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from time import perf_counter
-from typing import Any
 
 import anyio
 
 from sage.graph.plan import Subtask
-from sage.operators.contract import Emission, Emissions, Logic, Tagged, Wait
-from sage.operators.elements import Barrier, Batch, EndOfStream, Watermark
-from sage.operators.pace import Pace
+from sage.operators.contract import Emission, Emissions, Tagged, Wait
+from sage.operators.elements import Batch
 from sage.runtime.context import TaskContext
-from sage.runtime.feedback import Probe
-from sage.runtime.gate import Gate
-from sage.runtime.mailbox import Mail, Mailbox, MailKind
+from sage.runtime.mailbox import Mailbox
 from sage.runtime.metrics import BLOCKED, BUSY, IDLE, Meter
 from sage.runtime.rendezvous import Rendezvous
 from sage.runtime.router import Router
 
-__all__ = ["OperatorTask", "Task"]
+__all__ = ["Task"]
+
+_OfTuple = type(iter(()))
 
 
 class Task(ABC):
@@ -53,6 +52,8 @@ class Task(ABC):
         self.router = router
         self.meter = Meter()
         self._budget = context.budget
+        # Seconds to wait before the next emission.
+        self._pause: float | None = None
 
     async def run(self, opened: Rendezvous) -> None:
         """Live from open to close.
@@ -110,18 +111,48 @@ class Task(ABC):
 
         Cancel safety: the task is done for; emissions not sent are dropped.
         """
+        left = iter(emissions)
+        while not self.send(left):
+            await self.recover()
+        if perf_counter() - self.meter.since > self._budget:
+            await self.give_way()
+
+    def send(self, emissions: Iterator[Emission]) -> bool:
+        """Send emissions on as long as nothing has to be waited for; `recover` before going on if it returns False.
+
+        All that is emitted goes through here.
+        """
         meter, router = self.meter, self.router
+        made = type(emissions) is _OfTuple  # else each may be made only now, and the clock is read behind it
         for emission in emissions:
             if type(emission) is Batch:
                 meter.records_out += len(emission.values)
                 if not router.offer(emission):
-                    await self.flush()
-            else:
-                await self._emit_other(emission)
-            if perf_counter() - meter.since > self._budget:
-                await self.give_way()
+                    return False
+            elif not self._send_other(emission):
+                return False
+            if made:
+                continue
             if router.all_closed:
-                return
+                return True
+            if perf_counter() - meter.since > self._budget:
+                return False
+        return True
+
+    async def recover(self) -> None:
+        """Wait for what `send` has met: no room downstream, a pause, or the budget used up.
+
+        Cancel safety: what was not sent is still held.
+        """
+        if self._pause is not None:
+            pause, self._pause = self._pause, None
+            self.meter.turn(IDLE)
+            await asyncio.sleep(pause)
+            self.meter.turn(BUSY)
+        elif self.router.holds_back:
+            await self.flush()
+        else:
+            await self.give_way()
 
     async def flush(self) -> None:
         """Send what is held back for lack of room.
@@ -151,176 +182,13 @@ class Task(ABC):
             await self.mailbox.arrival()
             self.meter.turn(BUSY)
 
-    async def _emit_other(self, emission: Emission) -> None:
+    def _send_other(self, emission: Emission) -> bool:
         """Send an emission that is not a batch for the main output."""
         if isinstance(emission, Tagged):
             self.meter.records_out += len(emission.batch)
-            if not self.router.offer(emission.batch, emission.output):
-                await self.flush()
-        elif isinstance(emission, Wait):
-            self.meter.turn(IDLE)
-            await asyncio.sleep(emission.seconds)
-            self.meter.turn(BUSY)
-        else:
-            self.router.mark(emission)
-
-
-class OperatorTask(Task):
-    """A task with inputs.
-
-    Args:
-        gate: its inputs.
-        logic: what it does with them.
-    """
-
-    def __init__(
-        self, subtask: Subtask, context: TaskContext, mailbox: Mailbox, router: Router, gate: Gate, logic: Logic
-    ) -> None:
-        super().__init__(subtask, context, mailbox, router)
-        self.gate = gate
-        self.logic = logic
-        self._pace = Pace(context.budget, context.batch_size)
-
-    async def open(self) -> None:
-        """See `Task.open`.
-
-        Cancel safety: `close` is called.
-        """
-        await self.logic.open(self.context)
-
-    async def work(self) -> None:
-        """See `Task.work`.
-
-        Cancel safety: `close` is called.
-        """
-        gate, logic, mailbox, meter, router = self.gate, self.logic, self.mailbox, self.meter, self.router
-        always_room = type(logic).has_room is Logic.has_room
-        pace = self._pace
-        while not (logic.finished or router.all_closed):
-            mailbox.woken = False
-            if mailbox.mail or mailbox.collect_due:
-                await self._read_mail()
-            has_room = always_room or logic.has_room
-            element = gate.next() if has_room else None
-            if type(element) is Batch:
-                records = len(element.values)
-                meter.records_in += records
-                await (self._work_on if records <= pace.size else self._in_pieces)(element, records)
-                if gate.line or mailbox.woken or not always_room or logic.finished:
-                    continue
-            elif element is not None:
-                if await self._handle(element):
-                    return
-                continue
-            elif not has_room:  # all places of its pool are taken: it is the one that others wait for
-                if not mailbox.woken:
-                    await mailbox.arrival()
-                    meter.turn(BUSY)
-                continue
-            if not mailbox.woken:  # as `wait`, written out: this is where a task spends its life
-                now = perf_counter()
-                meter.busy += now - meter.since
-                meter.since = now
-                meter.state = IDLE
-                await mailbox.arrival()
-                now = perf_counter()
-                meter.idle += now - meter.since
-                meter.since = now
-                meter.state = BUSY
-
-    async def close(self) -> None:
-        """See `Task.close`.
-
-        Cancel safety: it is shielded.
-        """
-        await self.gate.aclose()
-        await self.logic.close()
-
-    async def on_probe(self, probe: Probe) -> None:
-        """A probe has come on all inputs of the feedback loop: give out what is held back, and pass it on.
-
-        Cancel safety: the task is done for.
-        """
-        await self._settle()
-        self.router.mark(probe, loop=probe.loop)
-
-    async def on_mail(self, mail: Mail) -> None:
-        """Handle one piece of mail.
-
-        Cancel safety: the task is done for.
-        """
-        if mail.kind is MailKind.TIMER:
-            await self.emit(self.logic.on_timer(mail.payload))
-
-    async def _in_pieces(self, batch: Batch[Any], records: int) -> None:
-        """Have the logic work on a long batch, in pieces that keep within the budget."""
-        if self.logic.takes_whole_batches:
-            await self._work_on(batch, records)
-            return
-        start = 0
-        while start < records and not (self.logic.finished or self.router.all_closed):
-            stop = min(start + self._pace.size, records)
-            await self._work_on(batch.slice(start, stop), stop - start)
-            start = stop
-
-    async def _work_on(self, batch: Batch[Any], records: int) -> None:
-        """Have the logic work on a piece, and learn how long that took."""
-        meter, router, budget = self.meter, self.router, self._budget
-        start = now = perf_counter()
-        in_time = True
-        for emission in self.logic.process(batch, self.gate.port):
-            # As `emit`, written out: this is where nearly all records go through.
-            if type(emission) is Batch:
-                meter.records_out += len(emission.values)
-                if not router.offer(emission):
-                    await self.flush()
-            else:
-                await self._emit_other(emission)
-            now = perf_counter()
-            if now - meter.since > budget:
-                # If it has waited in between, only what it did since then counts.
-                self._pace.took(records, now - max(start, meter.since))
-                in_time = False
-                await self.give_way()
-            if router.all_closed:
-                return
-        if in_time and records == self._pace.size:
-            self._pace.took(records, now - max(start, meter.since))
-
-    async def _handle(self, element: Any) -> bool:
-        """Handle a mark; return whether the input has ended."""
-        if isinstance(element, EndOfStream):
-            await self._settle()
-            await self.emit(self.logic.end())
-            return True
-        if isinstance(element, Watermark):
-            await self.emit(self.logic.on_watermark(element))
-            if not self.logic.keeps_watermark(element):
-                self.router.mark(element)
-        elif isinstance(element, Probe):
-            await self.on_probe(element)
-        elif isinstance(element, Barrier):
-            self.router.mark(element)
-        return False
-
-    async def _settle(self) -> None:
-        """Give out all that is inside: what runs, and what is held back for company."""
-        await self._finish_pending()
-        await self.emit(self.logic.flush())
-        await self._finish_pending()
-
-    async def _finish_pending(self) -> None:
-        while True:
-            self.mailbox.woken = False
-            await self._read_mail()
-            if not self.logic.pending or self.logic.finished or self.router.all_closed:
-                return
-            await self.wait()
-
-    async def _read_mail(self) -> None:
-        mailbox = self.mailbox
-        while mailbox.mail:
-            await self.on_mail(mailbox.mail.popleft())
-        if mailbox.collect_due:
-            mailbox.collect_due = False
-            await self.emit(self.logic.collect())
+            return self.router.offer(emission.batch, emission.output)
+        if isinstance(emission, Wait):
+            self._pause = emission.seconds
+            return False
+        self.router.mark(emission)
+        return True

@@ -1,5 +1,6 @@
 """The gate of a task, over real channels in memory."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,6 +9,8 @@ from hypothesis import given, strategies as st
 from sage.operators.elements import Barrier, Batch, EndOfStream, Watermark
 from sage.runtime.feedback import Probe
 from sage.runtime.gate import Gate, Input
+from sage.runtime.merging_gate import MergingGate
+from sage.runtime.single_gate import SingleGate
 from sage.testing import run
 from sage.transports import PythonQueueDescriptor, ReceiverClosed, SendChannel
 
@@ -49,7 +52,13 @@ async def inputs(count: int, *, ports: list[int] | None = None, batch_size: int 
         channels.append(Input(await described.open_receiver(), (ports or [0] * count)[number]))
         senders.append(await described.open_sender())
     wakes: list[None] = []
-    return Inputs(Gate(channels, lambda: wakes.append(None), batch_size), senders, wakes)
+    return Inputs(made(channels, lambda: wakes.append(None), batch_size), senders, wakes)
+
+
+def made(channels: list[Input], wake: Callable[[], None], batch_size: int) -> Gate:
+    if len(channels) == 1:
+        return SingleGate(channels[0], wake, batch_size)
+    return MergingGate(channels, wake, batch_size)
 
 
 async def test_nothing_is_there() -> None:
@@ -76,7 +85,7 @@ async def test_what_came_before_the_gate_was_made_is_there() -> None:
     receiver, sender = await described.open_receiver(), await described.open_sender()
     sender.try_send(Batch([1]))
     wakes: list[None] = []
-    gate = Gate([Input(receiver, 0)], lambda: wakes.append(None), 10)
+    gate = SingleGate(Input(receiver, 0), lambda: wakes.append(None), 10)
     assert wakes == [None]
     element = gate.next()
     assert isinstance(element, Batch)
@@ -152,6 +161,32 @@ async def test_whoever_waits_is_woken_once_for_each_time_that_something_comes() 
         merged.send(0, [number])  # the task has not looked yet
         assert len(merged.wakes) == number + 1
         assert merged.all() == [[number, number]]
+
+
+async def test_what_comes_while_drained_batches_are_left_is_read_before_the_next_wait() -> None:
+    merged = await inputs(1, batch_size=1)
+    merged.send(0, [1], [2])
+    seen: list[Any] = []
+    while (element := merged.gate.next()) is not None:
+        assert isinstance(element, Batch)
+        seen += element.values
+        if element.values == [1]:
+            assert merged.gate.ready
+            merged.send(0, [3])  # told of while the gate still holds [2]
+    assert seen == [1, 2, 3]
+    assert merged.wakes == [None, None]
+    assert not merged.gate.ready
+
+
+@pytest.mark.parametrize("count", [1, 2])
+async def test_a_single_input_passes_marks_on_in_order_as_several_do(count: int) -> None:
+    merged = await inputs(count)
+    for sender in range(count):
+        merged.send(sender, Watermark(5), Watermark(4), Watermark(5), Barrier(1), Probe(0, 1), Watermark(6))
+        await merged.end(sender)
+    assert merged.all() == [Watermark(5), Barrier(1), Probe(0, 1), Watermark(6), EndOfStream()]
+    assert merged.gate.ended
+    assert merged.all() == []
 
 
 # ---- watermarks

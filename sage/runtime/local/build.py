@@ -13,9 +13,12 @@ from sage.runtime.feedback_task import FeedbackTask
 from sage.runtime.gate import Gate
 from sage.runtime.local.wiring import Wiring
 from sage.runtime.mailbox import Mailbox
+from sage.runtime.merging_gate import MergingGate
+from sage.runtime.operator_task import OperatorTask
 from sage.runtime.router import Router
+from sage.runtime.single_gate import SingleGate
 from sage.runtime.source_task import SourceTask
-from sage.runtime.task import OperatorTask, Task
+from sage.runtime.task import Task
 
 __all__ = ["build_tasks"]
 
@@ -74,12 +77,18 @@ class _Builder:
         router = Router(subtask.name, self._wiring.outputs[place], mailbox.wake)
         if isinstance(node.operator, Source):
             return SourceTask(subtask, context, mailbox, router, node.operator.build())
-        gate = Gate(self._wiring.inputs[place], mailbox.wake, context.batch_size)
+        gate = self._gate(place, mailbox, context.batch_size)
         logic = node.operator.build(subtask.index, node.parallelism)
         if isinstance(node.operator, FeedbackHead):
             watch = self._watches[self._plan.loops[node.number]]
             return FeedbackTask(subtask, context, mailbox, router, gate, logic, watch)
         return OperatorTask(subtask, context, mailbox, router, gate, logic)
+
+    def _gate(self, place: tuple[int, int], mailbox: Mailbox, batch_size: int) -> Gate:
+        inputs = self._wiring.inputs[place]
+        if len(inputs) == 1:
+            return SingleGate(inputs[0], mailbox.wake, batch_size)
+        return MergingGate(inputs, mailbox.wake, batch_size)
 
     def _context(self, subtask: Subtask, mailbox: Mailbox) -> TaskContext:
         return TaskContext(

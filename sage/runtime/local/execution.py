@@ -14,9 +14,10 @@ from sage.runtime.channels import Channels
 from sage.runtime.failures import failure_of
 from sage.runtime.local.build import build_tasks
 from sage.runtime.local.wiring import Wiring
+from sage.runtime.operator_task import OperatorTask
 from sage.runtime.rendezvous import Rendezvous
 from sage.runtime.source_task import SourceTask
-from sage.runtime.task import OperatorTask, Task
+from sage.runtime.task import Task
 
 __all__ = ["LocalExecution"]
 
