@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from sage.jobs import Job, JobResult
     from sage.runtime import current_context as context
     from sage.services import Breaker, ByKey, Restart, Service, batched, deadline, service
+    from sage.services.connecting import connect
 
 __all__ = [
     "Breaker",
@@ -104,6 +105,7 @@ __all__ = [
     "UnknownService",
     "__version__",
     "batched",
+    "connect",
     "context",
     "deadline",
     "operators",
@@ -123,6 +125,7 @@ _LAZY = {
     "Restart": "sage.services:Restart",
     "Service": "sage.services.service:Service",
     "batched": "sage.services:batched",
+    "connect": "sage.services.connecting:connect",
     "context": "sage.runtime:current_context",
     "deadline": "sage.services:deadline",
     "operators": "sage.operators",

@@ -2,6 +2,7 @@
 
     sage ─┬─ run         a program, with live progress
           ├─ graph       of a program
+          ├─ serve-services   of a program, to other programs
           ├─ demo        a program to look at
           ├─ doctor      is this installation in order?
           └─ completion  for bash, zsh and fish
@@ -18,6 +19,7 @@ from sage.cli.demo import demo
 from sage.cli.doctor import doctor
 from sage.cli.graph import graph
 from sage.cli.run import run
+from sage.cli.serve_services import serve_services
 
 __all__ = ["cli", "main"]
 
@@ -36,10 +38,11 @@ def cli() -> None:
       sage doctor               check the installation
       sage run program.py       run the program in a file
       sage graph program.py     show its operators
+      sage serve-services program.py
     """
 
 
-for _command in (run, graph, demo, doctor, completion):
+for _command in (run, graph, serve_services, demo, doctor, completion):
     cli.add_command(_command)
 
 

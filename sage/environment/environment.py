@@ -190,6 +190,11 @@ class Environment:
         """
         self._register(name, factory, (), {}, **options)
 
+    @property
+    def service_names(self) -> list[str]:
+        """The names of the services that were registered, in that order."""
+        return list(self._services)
+
     def services(self) -> "Services":
         """The services of the program without a job: ``async with env.services() as services``.
 

@@ -8,16 +8,15 @@ from typing import Any, Self
 
 import anyio
 
-from sage.errors import ServiceError, ServiceUnavailable, UnknownService
+from sage.errors import ServiceError, ServiceUnavailable
 from sage.services.context import ServiceContext
 from sage.services.definition import ServiceDefinition
+from sage.services.directory import ServiceDirectory
 from sage.services.finding import current_services
 from sage.services.inproc import InprocReplica
 from sage.services.keeper import Keeper
-from sage.services.proxy import ServiceProxy
 from sage.services.replica import Replica
-from sage.services.running import RunningService, ServiceStatistics
-from sage.services.service import Service
+from sage.services.running import RunningService
 
 __all__ = ["Services"]
 
@@ -25,8 +24,8 @@ __all__ = ["Services"]
 _PATIENCE = 5.0
 
 
-class Services:
-    """The services of one program; use it as an async context manager. Implements `ServiceManager`.
+class Services(ServiceDirectory):
+    """The services of one program; use it as an async context manager.
 
     ::
 
@@ -41,8 +40,7 @@ class Services:
     """
 
     def __init__(self, definitions: Iterable[ServiceDefinition]) -> None:
-        self._running: dict[str, RunningService] = {}
-        self._proxies: dict[str, ServiceProxy] = {}
+        super().__init__()
         # The tasks that keep replicas running, by service, in the order of their start.
         self._tasks: list[tuple[str, list[asyncio.Task[None]]]] = []
         self._token: Token[Services] | None = None
@@ -52,9 +50,7 @@ class Services:
                 ServiceContext(definition.name, index, definition.replicas, self)
                 for index in range(definition.replicas)
             ]
-            running = RunningService(definition, [make(definition, context) for context in contexts])
-            self._running[definition.name] = running
-            self._proxies[definition.name] = ServiceProxy(running)
+            self.enter(RunningService(definition, [make(definition, context) for context in contexts]))
 
     async def __aenter__(self) -> Self:
         self._token = current_services.set(self)
@@ -73,50 +69,6 @@ class Services:
         if failures and error is None:
             raise ServiceError("; ".join(failures.keys())) from next(iter(failures.values()))
 
-    # -- finding and calling -----------------------------------------------------------------------------------------
-
-    def __getitem__(self, name: str) -> Any:
-        """The service of that name, with its methods.
-
-        Raises:
-            UnknownService: there is none.
-        """
-        if name not in self._proxies:
-            there = ", ".join(self._proxies) or "none: register one with env.register_service"
-            raise UnknownService(f"there is no service {name!r}; there is {there}")
-        return self._proxies[name]
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._proxies
-
-    def find(self, which: str | type[Service]) -> ServiceProxy:
-        """The service that was registered under this name, or with this class.
-
-        Raises:
-            UnknownService: there is none, or several of that class.
-        """
-        if isinstance(which, str):
-            proxy: ServiceProxy = self[which]
-            return proxy
-        names = [name for name, running in self._running.items() if running.definition.service_type is which]
-        if len(names) != 1:
-            label = getattr(which, "__name__", repr(which))
-            problem = f"registered as {', '.join(names)}: write the name" if names else "not registered"
-            raise UnknownService(f"{label} is {problem}; there is {', '.join(self._proxies) or 'no service'}")
-        return self._proxies[names[0]]
-
-    async def call(self, service: str, method: str, *args: Any, **kwargs: Any) -> Any:
-        """Call a service and return its answer.
-
-        Cancel safety: cancelling the call cancels it at the service.
-
-        Raises:
-            ServiceError: the call could not be made, or was given up.
-            Exception: what the service raised.
-        """
-        self[service]
-        return await self._running[service].call(method, args, kwargs)
-
     # -- how they are ------------------------------------------------------------------------------------------------
 
     async def health(self) -> dict[str, dict[str, Any]]:
@@ -125,10 +77,6 @@ class Services:
         Cancel safety: nothing is changed.
         """
         return {name: await self._health(running) for name, running in self._running.items()}
-
-    def statistics(self) -> dict[str, ServiceStatistics]:
-        """What each service has done so far."""
-        return {name: running.statistics for name, running in self._running.items()}
 
     # -- life --------------------------------------------------------------------------------------------------------
 

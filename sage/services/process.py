@@ -6,7 +6,8 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,10 @@ import cloudpickle
 import sage.services
 from sage.errors import ServiceError, ServiceUnavailable
 from sage.services.context import ServiceContext
-from sage.services.deadline import current_deadline
 from sage.services.definition import ServiceDefinition
-from sage.services.envelope import Raised, opened
 from sage.services.handler import HEALTH
-from sage.services.replica import Replica
+from sage.services.rpc_replica import RpcReplica
 from sage.services.service import MethodKind
-from sage.transports import TransportError
 from sage.transports.codec import Codec
 from sage.transports.rpc import RpcClient
 
@@ -29,11 +27,9 @@ __all__ = ["ProcessReplica"]
 
 # Seconds that a process has to stop before it is killed.
 _PATIENCE = 10.0
-# Unread items of a stream that a caller allows.
-_WINDOW = 1024
 
 
-class ProcessReplica(Replica):
+class ProcessReplica(RpcReplica):
     """An instance in a process of its own on this machine; see `worker` for the other side.
 
     Args:
@@ -42,12 +38,11 @@ class ProcessReplica(Replica):
     """
 
     def __init__(self, definition: ServiceDefinition, context: ServiceContext) -> None:
-        super().__init__(context.replica_index)
+        super().__init__(context.replica_index, definition.name)
         self._definition = definition
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
-        self._client: RpcClient | None = None
 
     async def start(self) -> None:
         """See `Replica.start`.
@@ -75,8 +70,8 @@ class ProcessReplica(Replica):
             raise ServiceUnavailable(f"its process ended before it had started ({await self._exit()})")
         self.methods = {name: MethodKind[kind] for name, kind in told["methods"].items()}
         # Only processes of this user can reach it, so values may be pickled.
-        self._client = RpcClient(told["address"], codec=Codec(pickle=True))
-        await self._client.connect()
+        self.client = RpcClient(told["address"], codec=Codec(pickle=True))
+        await self.client.connect()
 
     async def stop(self) -> None:
         """See `Replica.stop`.
@@ -86,8 +81,8 @@ class ProcessReplica(Replica):
         Raises:
             ServiceError: the instance raised when it was stopped.
         """
-        if self._client is not None:
-            await self._client.aclose()
+        if self.client is not None:
+            await self.client.aclose()
         if self._process is None:
             return
         failed = await self._stopped() if self._writer is not None else None
@@ -114,33 +109,6 @@ class ProcessReplica(Replica):
         health: Mapping[str, Any] = await self.call(HEALTH, (), {})
         return health
 
-    async def call(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """See `Replica.call`."""
-        try:
-            return await self._connected.call(method, *args, kwargs=kwargs or None, deadline=current_deadline())
-        except (TransportError, Raised) as error:
-            raise opened(error, self._name(method)) from None
-
-    async def stream(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> AsyncGenerator[Any, None]:
-        """See `Replica.stream`."""
-        stream = self._connected.stream(
-            method, *args, kwargs=kwargs or None, window=_WINDOW, deadline=current_deadline()
-        )
-        try:
-            async with stream as items:
-                async for item in items:
-                    yield item
-        except (TransportError, Raised) as error:
-            raise opened(error, self._name(method)) from None
-
-    @property
-    def _connected(self) -> RpcClient:
-        assert self._client is not None, "a call of a replica that has not started"
-        return self._client
-
-    def _name(self, method: str) -> str:
-        return f"{self._definition.name}.{method}"
-
     async def _told(self) -> dict[str, Any]:
         """What the worker tells next; empty when it is gone."""
         assert self._reader is not None
@@ -151,21 +119,17 @@ class ProcessReplica(Replica):
     async def _stopped(self) -> str | None:
         """Ask the worker to stop, and wait until it has; return what failed there."""
         assert self._writer is not None
+        assert self._process is not None
         failed = None
-        try:
+        with suppress(ConnectionError, TimeoutError):  # it is killed then
             self._writer.write_eof()
             async with asyncio.timeout(_PATIENCE):
                 failed = (await self._told()).get("stopped")
-                await self._process_ended()
-        except (ConnectionError, TimeoutError):  # it is killed then
-            pass
-        finally:
-            self._writer.close()
+                await self._process.wait()
+        self._writer.close()
+        with suppress(ConnectionError):  # as above: the worker went first
+            await self._writer.wait_closed()
         return failed
-
-    async def _process_ended(self) -> None:
-        assert self._process is not None
-        await self._process.wait()
 
     async def _exit(self) -> str:
         """How the process ended, in words."""

@@ -1,0 +1,99 @@
+"""Services that other programs may call: ``sage serve-services FILE``."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from zmq import ZMQError
+
+from sage.errors import GraphError
+from sage.services.deadline import carried
+from sage.services.directory import ServiceDirectory
+from sage.services.service import MethodKind
+from sage.transports import InvalidChannel, TransportError
+from sage.transports.rpc import RpcCall, RpcServer, UnknownMethod
+from sage.transports.zmq import CurveServer, KeyPair
+
+__all__ = ["DESCRIBE", "exposed", "server_keys"]
+
+#: Tells what there is: of each service its methods, and of each method whether it streams.
+DESCRIBE = "_describe"
+
+
+@asynccontextmanager
+async def exposed(
+    services: ServiceDirectory, address: str, *, curve: CurveServer | None = None
+) -> AsyncIterator[RpcServer]:
+    """Let other programs call running services while the block runs; see `connect` for the other side.
+
+    Values are carried by the codec, never pickled: classes of the programs' own need `register_type` on both sides.
+
+    Args:
+        services: they have started.
+        address: where: ``tcp://127.0.0.1:0`` takes any free port.
+        curve: the keys, which an address beyond this machine needs.
+
+    Raises:
+        GraphError: the address cannot be, or needs keys.
+    """
+    try:
+        server = RpcServer(_Handler(services), address, curve=curve)
+        await server.start()
+    except (TransportError, ZMQError) as error:
+        raise GraphError(f"services cannot be offered at {address!r}: {error}") from error
+    try:
+        yield server
+    finally:
+        await server.aclose()
+
+
+def server_keys(keys: Path | None, clients: Sequence[str]) -> CurveServer | None:
+    """The keys of a server, from the file with its pair and the public keys of those it lets in.
+
+    Raises:
+        GraphError: they cannot be, or there are clients and no pair.
+    """
+    if keys is None:
+        if clients:
+            raise GraphError("there are keys of clients, but the server has none of its own")
+        return None
+    try:
+        return CurveServer.allowing(KeyPair.load(keys), clients)
+    except InvalidChannel as error:
+        raise GraphError(str(error)) from error
+
+
+class _Handler:
+    """Implements `RpcHandler`: methods are called ``service.method``."""
+
+    def __init__(self, services: ServiceDirectory) -> None:
+        self._services = services
+
+    def call(self, method: str, args: list[Any], kwargs: dict[str, Any], call: RpcCall) -> Any:
+        """See `RpcHandler.call`."""
+        methods = self._services.methods()
+        if method == DESCRIBE:
+            return {name: {one: kind.name for one, kind in of.items()} for name, of in methods.items()}
+        service, _, name = method.partition(".")
+        kind = methods.get(service, {}).get(name)
+        if kind is None:
+            there = ", ".join(sorted(f"{one}.{other}" for one, of in methods.items() for other in of)) or "none"
+            raise UnknownMethod(f"there is no such method; there are: {there}", method=method)
+        if kind is MethodKind.STREAM:
+            return self._stream(service, name, args, kwargs, call.deadline)
+        return self._call(service, name, args, kwargs, call.deadline)
+
+    async def _call(
+        self, service: str, method: str, args: list[Any], kwargs: dict[str, Any], deadline: float | None
+    ) -> Any:
+        carried(deadline)
+        return await self._services.call(service, method, *args, **kwargs)
+
+    async def _stream(
+        self, service: str, method: str, args: list[Any], kwargs: dict[str, Any], deadline: float | None
+    ) -> AsyncIterator[Any]:
+        carried(deadline)
+        async with self._services.stream(service, method, *args, **kwargs) as items:
+            async for item in items:
+                yield item

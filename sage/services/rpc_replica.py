@@ -1,0 +1,59 @@
+"""Replicas that are reached by remote calls, wherever they run."""
+
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from sage.services.deadline import current_deadline
+from sage.services.envelope import Raised, opened
+from sage.services.replica import Replica
+from sage.transports import TransportError
+from sage.transports.rpc import RpcClient
+
+__all__ = ["RpcReplica"]
+
+# Unread items of a stream that a caller allows.
+_WINDOW = 1024
+
+
+class RpcReplica(Replica):
+    """A replica behind an `RpcClient`.
+
+    Args:
+        index: which of the replicas, from 0.
+        name: the service's name, for errors.
+        prefix: what stands before the names of its methods at the server.
+
+    Attributes:
+        client: the connection, once there is one.
+    """
+
+    def __init__(self, index: int, name: str, prefix: str = "") -> None:
+        super().__init__(index)
+        self.client: RpcClient | None = None
+        self._service = name
+        self._prefix = prefix
+
+    async def call(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """See `Replica.call`."""
+        try:
+            return await self._connected.call(
+                self._prefix + method, *args, kwargs=kwargs or None, deadline=current_deadline()
+            )
+        except (TransportError, Raised) as error:
+            raise opened(error, f"{self._service}.{method}") from None
+
+    async def stream(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> AsyncGenerator[Any, None]:
+        """See `Replica.stream`."""
+        try:
+            async with self._connected.stream(
+                self._prefix + method, *args, kwargs=kwargs or None, window=_WINDOW, deadline=current_deadline()
+            ) as items:
+                async for item in items:
+                    yield item
+        except (TransportError, Raised) as error:
+            raise opened(error, f"{self._service}.{method}") from None
+
+    @property
+    def _connected(self) -> RpcClient:
+        assert self.client is not None, "a call of a replica that has not started"
+        return self.client
