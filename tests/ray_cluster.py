@@ -1,0 +1,23 @@
+"""A small Ray cluster for tests; it costs seconds, so one is started for all tests of a folder."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from sage.transports.ray import ensure_ray_initialized
+
+__all__ = ["ray_cluster"]
+
+
+@contextmanager
+def ray_cluster(home: str) -> Iterator[None]:
+    """Run a cluster that keeps what it writes in `home`; skip the tests where Ray is not installed."""
+    ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'sage-streams[ray]'")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", home)
+        patch.setenv("RAY_AUTH_MODE", "disabled")
+        patch.delenv("RAY_ADDRESS", raising=False)
+        ensure_ray_initialized(num_cpus=2)
+        yield
+        ray.shutdown()
