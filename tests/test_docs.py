@@ -271,6 +271,12 @@ def test_every_helper_of_sage_testing_is_explained() -> None:
     assert [name for name in sage.testing.__all__ if name not in told] == []
 
 
+def test_the_wire_formats_are_those_of_the_code() -> None:
+    for path, text in re.findall(r"From `([\w/.]+)`:\n\n```text\n(.*?)```", page_of("docs/wire-format.md").text, re.DOTALL):
+        docstring = cleandoc(ast.get_docstring(ast.parse((ROOT / path).read_text(encoding="utf-8"))) or "")
+        assert text == docstring + "\n", path
+
+
 def test_every_error_is_explained() -> None:
     told = page_of("docs/concepts/errors.md").text
     assert [name for name in sage.errors.__all__ if name not in told] == []

@@ -225,7 +225,7 @@ def test_options_that_cannot_be(options: dict[str, Any], text: str) -> None:
 
 def test_services_that_cannot_be() -> None:
     env = sage.Environment("bad")
-    with pytest.raises(sage.GraphError, match="str is not a service; derive it from sage.Service"):
+    with pytest.raises(sage.GraphError, match=r"str is not a service; derive it from sage\.Service"):
         env.register_service("text", str)  # type: ignore[arg-type]
     with pytest.raises(sage.GraphError, match="give the class"):
         env.register_service("echo", Echo())  # type: ignore[arg-type]
@@ -239,4 +239,4 @@ def test_services_that_cannot_be() -> None:
             sage.Breaker(**bad)
     for wrong in ({"attempts": 0}, {"delay": -1}, {"backoff": 0.5}):
         with pytest.raises(sage.GraphError, match="Restart"):
-            sage.Restart(**wrong)  # type: ignore[arg-type]
+            sage.Restart(**wrong)

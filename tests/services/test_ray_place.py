@@ -70,9 +70,7 @@ async def test_an_actor_that_dies_is_started_again() -> None:
         with pytest.raises(sage.ServiceUnavailable, match=r"mortal\.die"):
             await services["mortal"].die()
         async with asyncio.timeout(30):
-            while services.statistics()["mortal"].restarts == 0:
-                await asyncio.sleep(0.01)
-            while not (await services.health())["mortal"]["ok"]:
+            while not ((await services.health())["mortal"]["ok"] and services.statistics()["mortal"].restarts):
                 await asyncio.sleep(0.01)
 
 
