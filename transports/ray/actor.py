@@ -13,15 +13,23 @@ All of it runs on one event loop. Calls that wait are parked, so the number of c
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from sage.transports.ray.caller import Answer, Caller, Consumer, Message, Sender
-from sage.transports.ray.frame_queue import FrameQueue, Standing
+from sage.transports.ray.caller import Answer, Consumer, Message, Sender
+from sage.transports.ray.frame_queue import FrameQueue
+from sage.transports.ray.standing import Standing
 
-__all__ = ["CONCURRENCY", "QueueActor"]
+__all__ = ["CONCURRENCY", "Joined", "QueueActor"]
 
 #: How many calls an actor must be able to hold open: each end keeps up to eight.
 CONCURRENCY = 10_000
+
+
+class Joined(NamedTuple):
+    """What an end is told when it has its seat."""
+
+    #: How many records the queue holds; `None` for no bound.
+    capacity: int | None
 
 
 class QueueActor:
@@ -35,42 +43,40 @@ class QueueActor:
 
     def __init__(self, name: str, address: str, capacity: int | None) -> None:
         self._queue = FrameQueue(name, address, capacity)
-        self._callers: dict[str, Caller] = {}
+        self._callers: dict[str, Sender | Consumer] = {}
         # Who hosts the queue, and is told how it stands.
-        self._host: Caller | None = None
+        self._host: Consumer | None = None
         self._holds: dict[str, asyncio.Future[None]] = {}
         self._watches: set[asyncio.Task[None]] = set()
         self._empty = asyncio.Event()
 
-    async def join(self, end: str, role: str, who: str, held: Sequence[Any]) -> int | None:
-        """Take a new end in; return the queue's capacity.
+    async def join(self, end: str, role: str, who: str, held: Sequence[Any]) -> Joined | None:
+        """Take a new end in; `None` when the queue is being closed.
 
         Args:
             end: its identity.
             role: "sender", "consumer" or "host".
             who: its process, for errors.
             held: its call of `hold`, not awaited.
-
-        Raises:
-            LookupError: the queue is being closed.
         """
         if self._queue.unwanted:
-            raise LookupError("its host is closing it")
+            return None
 
         def gone() -> None:
             self._leave(end)
 
+        caller: Sender | Consumer
         if role == "sender":
-            caller: Caller = Sender(self._queue, who, gone)
+            caller = Sender(self._queue, who, gone)
         else:
             caller = Consumer(self._queue, who, gone, role == "host")
+            if role == "host":
+                self._host = caller
         self._callers[end] = caller
-        if role == "host":
-            self._host = caller
         watch = asyncio.create_task(self._watch(caller, held[0]))
         self._watches.add(watch)
         watch.add_done_callback(self._watches.discard)
-        return self._queue.credit.capacity
+        return Joined(self._queue.credit.capacity)
 
     async def hold(self, end: str) -> None:
         """Stay open until the end is gone."""
@@ -110,7 +116,7 @@ class QueueActor:
         if not self._callers:
             self._empty.set()
 
-    async def _watch(self, caller: Caller, held: Any) -> None:
+    async def _watch(self, caller: Sender | Consumer, held: Any) -> None:
         """Notice when the process of an end dies."""
         try:
             await held

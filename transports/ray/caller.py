@@ -6,15 +6,24 @@ Ray starts the calls of an end in any order, and cannot call back. So its messag
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from sage.transports.ray.frame_queue import FrameQueue, FrameSeat, Standing, Taker
+from sage.transports.ray.frame_queue import FrameQueue, FrameSeat, Taker
+from sage.transports.ray.standing import Standing
 from sage.transports.remote import ProtocolError, SenderPeer, SenderSeat
 
-__all__ = ["Answer", "Caller", "Consumer", "Message", "Sender"]
+__all__ = ["LISTENS", "WORTH_A_CALL", "Answer", "Consumer", "Message", "Sender"]
+
+Seat = TypeVar("Seat", SenderSeat, FrameSeat)
 
 #: The name of what is said, and its arguments.
 Message = tuple[Any, ...]
+
+#: How many calls of `listen` an end keeps parked.
+LISTENS = 2
+#: A call costs a good half millisecond, whatever it carries: what has fewer bytes waits while another is under way, and
+#: so more comes together. Without that, small pieces go round in a queue that holds little, and never grow.
+WORTH_A_CALL = 1 << 16
 
 # News of no consequence, the length of the queue, are told this often at most: an answer costs a good half millisecond.
 _NEWS_SECONDS = 0.05
@@ -27,7 +36,7 @@ class Answer(NamedTuple):
     standing: Standing
 
 
-class Caller:
+class Caller(Generic[Seat]):
     """What both kinds of ends have in common.
 
     Args:
@@ -36,7 +45,7 @@ class Caller:
         gone: called once, when the end has left or is lost.
     """
 
-    seat: SenderSeat | FrameSeat
+    seat: Seat
 
     def __init__(self, queue: FrameQueue, who: str, gone: Callable[[], None]) -> None:
         self.queue = queue
@@ -50,6 +59,7 @@ class Caller:
         self._answer = 0
         self._parked: dict[int, asyncio.Future[Answer]] = {}
         self._events: list[Message] = []
+        self._events_bytes = 0
         self._telling = False
         self._news: asyncio.TimerHandle | None = None
         #: The end has left, or is lost.
@@ -62,8 +72,8 @@ class Caller:
             ProtocolError: it may not say that; it is put out.
         """
         if number != self._next:
-            turn = self._turns[number] = self._loop.create_future()
-            await turn
+            self._turns[number] = self._loop.create_future()
+            await self._turns[number]
         self._next += 1
         try:
             for name, *arguments in messages:
@@ -74,14 +84,16 @@ class Caller:
             self.lost(str(error))
             raise
         finally:
-            if (turn := self._turns.pop(self._next, None)) is not None:
+            turn = self._turns.pop(self._next, None)
+            if turn is not None:
                 turn.set_result(None)
 
     async def listen(self, number: int) -> Answer:
         """Wait for something to tell."""
         if self.over:
             return Answer([], self.queue.standing(self.seat))
-        parked = self._parked[number] = self._loop.create_future()
+        parked: asyncio.Future[Answer] = self._loop.create_future()
+        self._parked[number] = parked
         if self._events:
             self._tell_soon()
         return await parked
@@ -96,9 +108,10 @@ class Caller:
             raise ProtocolError(f"says {name!r}")
         self.leave()
 
-    def tell(self, *event: Any) -> None:
+    def tell(self, *event: Any, nbytes: int = 0) -> None:
         """Tell the end, together with all else that happens in this turn of the loop."""
         self._events.append(event)
+        self._events_bytes += nbytes
         self._tell_soon()
 
     def news(self) -> None:
@@ -136,7 +149,7 @@ class Caller:
 
     def _tell(self) -> None:
         self._telling = False
-        if self._events:
+        if self._events and (len(self._parked) == LISTENS or self._events_bytes >= WORTH_A_CALL):
             self._flush()
 
     def _tell_news(self) -> None:
@@ -147,14 +160,12 @@ class Caller:
         parked = self._parked.pop(self._answer, None)
         if parked is not None:
             self._answer += 1
-            events, self._events = self._events, []
+            events, self._events, self._events_bytes = self._events, [], 0
             parked.set_result(Answer(events, self.queue.standing(self.seat)))
 
 
-class Sender(Caller, SenderPeer):
+class Sender(Caller[SenderSeat], SenderPeer):
     """An end that sends."""
-
-    seat: SenderSeat
 
     def __init__(self, queue: FrameQueue, who: str, gone: Callable[[], None]) -> None:
         super().__init__(queue, who, gone)
@@ -201,10 +212,8 @@ class Sender(Caller, SenderPeer):
         super().lost(reason)
 
 
-class Consumer(Caller, Taker):
+class Consumer(Caller[FrameSeat], Taker):
     """An end that takes."""
-
-    seat: FrameSeat
 
     def __init__(self, queue: FrameQueue, who: str, gone: Callable[[], None], hosts: bool) -> None:
         super().__init__(queue, who, gone)
@@ -228,7 +237,7 @@ class Consumer(Caller, Taker):
 
     def deliver(self, items: list[tuple[Any, int]], queued: int) -> None:
         """See `ConsumerPeer.deliver`."""
-        self.tell("delivered", items)
+        self.tell("delivered", items, nbytes=sum([item.nbytes for item, _ in items]))
 
     def recall(self) -> None:
         """See `Taker.recall`."""

@@ -1,6 +1,7 @@
 """This process and the Ray cluster: joined by address, or started small on this machine."""
 
 import os
+import secrets
 import sys
 import sysconfig
 import threading
@@ -15,6 +16,8 @@ __all__ = ["RayCluster", "ensure_ray_initialized", "load_ray"]
 # Room for what is under way: queues hold packed frames, and large ones lie in the object store.
 _STORE_BYTES = 150 << 20
 _MOST_CPUS = 4
+# What the user has decided about who may join.
+_AUTHENTICATION = {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"}
 
 # Two threads that start a cluster at once would start two.
 _lock = threading.Lock()
@@ -45,10 +48,11 @@ def load_ray() -> ModuleType:
 
 
 def ensure_ray_initialized(address: str | None = None, **options: Any) -> RayCluster:
-    """Have this process be part of a Ray cluster; a second time is harmless. It blocks, for seconds when one is started.
+    """Have this process be part of a Ray cluster; a second time is harmless. Starting one blocks for seconds.
 
-    A cluster that is started is small: it listens on this machine only, has up to 4 CPUs, 150 MB for objects and no
-    dashboard, is quiet, and ends with this process or with `ray.shutdown()`.
+    A cluster that is started is small: it has up to 4 CPUs, 150 MB for objects and no dashboard, is quiet, and ends
+    with this process or with `ray.shutdown()`. Ray lets in only who has its token, unless `RAY_AUTH_MODE` says
+    otherwise; it is in ``~/.ray``.
 
     Args:
         address: the cluster to join, e.g. ``"10.0.0.1:6379"``, or ``"auto"`` for the one that runs on this machine; by
@@ -86,16 +90,15 @@ def _address(ray: ModuleType) -> str:
 
 
 def _small() -> dict[str, Any]:
-    """What makes a cluster small and private."""
-    # Ray keeps the token that guards a cluster in the home directory. Where it cannot, it would refuse to start; nobody
-    # else reaches a cluster on the loopback interface.
-    if not os.access(Path.home(), os.W_OK):
-        os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+    """What makes a cluster small, and keeps it to those who have its token."""
+    # Ray guards a cluster by a token that it keeps in the home directory. Where nothing can be written, it is told to
+    # those whom this process starts.
+    if not os.access(Path.home(), os.W_OK) and not _AUTHENTICATION & os.environ.keys():
+        os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     return {
         "num_cpus": min(_MOST_CPUS, os.cpu_count() or 1),
         "object_store_memory": _STORE_BYTES,
         "include_dashboard": False,
-        "_node_ip_address": "127.0.0.1",
     }
 
 

@@ -2,20 +2,22 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Self, TypeVar
+from functools import partial
+from typing import Any, NamedTuple, Self, TypeVar
 
 from sage.transports.channel import SendChannel
 from sage.transports.codec import Codec
 from sage.transports.errors import ClosedChannel, ConnectError, InvalidChannel, ReceiverTaken
 from sage.transports.getters import Getters
+from sage.transports.place import Place
 from sage.transports.queue import QueueDescriptor
 from sage.transports.ray.actor import CONCURRENCY, QueueActor
 from sage.transports.ray.cluster import ensure_ray_initialized, load_ray
 from sage.transports.ray.errors import ClusterError
 from sage.transports.ray.line import Line
 from sage.transports.ray.receiver import RayReceiver
-from sage.transports.ray.sender_link import RaySenderLink
-from sage.transports.remote import RemoteSender
+from sage.transports.ray.sender import RaySender
+from sage.transports.ray.standing import Board
 
 __all__ = ["RayQueueDescriptor"]
 
@@ -27,6 +29,15 @@ _NAMESPACE = "sage"
 # How long a queue that is closed stays, so that all its ends learn that by its name. Who is too busy to listen for so
 # long takes it for broken.
 _FAREWELL_SECONDS = 2.0
+
+
+class Held(NamedTuple):
+    """What the descriptors of a queue share in a process."""
+
+    actor: Any
+    board: Board
+    #: The actor was started here, and lives as long as this.
+    own: bool
 
 
 class RayQueueDescriptor(QueueDescriptor[T]):
@@ -110,11 +121,12 @@ class RayQueueDescriptor(QueueDescriptor[T]):
         await self._join_cluster()
         # The actor lives as long as this handle.
         actor = await asyncio.to_thread(self._make_actor)
-        line, capacity = await Line.to(actor, self.name, self.address, "host")
-        place.host = actor
-        return RayReceiver(self.name, self.address, capacity, line, self._codec, self._close_queue)
+        held = Held(actor, Board(), own=True)
+        line, capacity = await Line.to(actor, held.board, self.name, self.address, "host")
+        place.host = held
+        return RayReceiver(self.name, self.address, capacity, line, self._codec, partial(_close_queue, place, actor))
 
-    async def open_sender(self) -> SendChannel[T]:
+    async def open_sender(self) -> RaySender[T]:
         """See `ChannelDescriptor.open_sender`.
 
         Cancel safety: when cancelled, nothing stays open.
@@ -124,7 +136,7 @@ class RayQueueDescriptor(QueueDescriptor[T]):
             ConnectError: no queue of this name is open in the cluster.
         """
         line, capacity = await self._line("sender")
-        return RemoteSender(self.name, self.address, capacity, RaySenderLink(line), self._codec)
+        return RaySender(self.name, self.address, capacity, line, self._codec)
 
     async def open_consumer(self) -> RayReceiver[T]:
         """See `QueueDescriptor.open_consumer`.
@@ -136,6 +148,11 @@ class RayQueueDescriptor(QueueDescriptor[T]):
         """
         line, capacity = await self._line("consumer")
         return RayReceiver(self.name, self.address, capacity, line, self._codec)
+
+    def qsize(self) -> int:
+        """See `QueueDescriptor.qsize`: as the actor last told, and what was done in this process since."""
+        held: Held | None = self._place.host
+        return 0 if held is None or self._place.closed else held.board.queued
 
     @property
     def _codec(self) -> Codec:
@@ -171,13 +188,20 @@ class RayQueueDescriptor(QueueDescriptor[T]):
         if place.closed:
             raise self._error(ClosedChannel, "its host has closed it")
         if place.host is None:
-            place.host = await self._find_actor()
-            if place.host is None:
+            actor = await self._find_actor()
+            if actor is None:
                 raise self._error(
                     ConnectError,
                     "no queue of this name is open in the cluster; open() it in the process it is to live with",
                 )
-        return await Line.to(place.host, self.name, self.address, role)
+            place.host = Held(actor, Board(), own=False)
+        held: Held = place.host
+        try:
+            return await Line.to(held.actor, held.board, self.name, self.address, role)
+        except ConnectError:
+            if not held.own:  # next time, look for it again
+                place.host = None
+            raise
 
     async def _join_cluster(self) -> None:
         if not load_ray().is_initialized():
@@ -212,16 +236,17 @@ class RayQueueDescriptor(QueueDescriptor[T]):
         except ValueError as error:
             raise self._error(ReceiverTaken, f"a queue of this name is open in the cluster: {error}") from error
 
-    async def _close_queue(self) -> None:
-        """Tell all ends that the queue is closed, and end its actor."""
-        ray, actor = load_ray(), self._place.host
-        self._place.closed = True
-        try:
-            async with asyncio.timeout(_FAREWELL_SECONDS):
-                await actor.close.remote()
-        except TimeoutError:
-            return  # somebody does not listen, and is not waited for any longer
-        except ray.exceptions.RayError:
-            return  # it died before, as all ends have learned
-        finally:
-            ray.kill(actor)
+
+async def _close_queue(place: Place[Any], actor: Any) -> None:
+    """Tell all ends that the queue is closed, and end its actor."""
+    ray = load_ray()
+    place.closed = True
+    try:
+        async with asyncio.timeout(_FAREWELL_SECONDS):
+            await actor.close.remote()
+    except TimeoutError:
+        return  # somebody does not listen, and is not waited for any longer
+    except ray.exceptions.RayError:
+        return  # it died before, as all ends have learned
+    finally:
+        ray.kill(actor)

@@ -1,27 +1,15 @@
 """The queue inside the actor: credit and seats as at any host, but its items are packed frames."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from sage.transports.ray.parcels import Loss, Parcel, Parcels
+from sage.transports.ray.standing import Standing
 from sage.transports.remote import ConsumerPeer, ConsumerSeat, HostedQueue, ProtocolError, SenderSeat
 
 if TYPE_CHECKING:
     from collections import deque
 
-__all__ = ["FrameQueue", "FrameSeat", "Standing", "Taker"]
-
-
-class Standing(NamedTuple):
-    """How the queue stands, as one end is told. All counts but the first are records."""
-
-    #: Orders what is told: a higher one is later.
-    stamp: int
-    sent: int
-    #: Acknowledged by other ends than this one.
-    elsewhere: int
-    queued: int
-    used: int
-    waiting: int
+__all__ = ["FrameQueue", "FrameSeat", "Taker"]
 
 
 class Taker(ConsumerPeer):
@@ -77,6 +65,8 @@ class FrameSeat(ConsumerSeat):
             freed -= size
         self.taken += records
         self._queue.taken(records)
+        if self.demand and not self.pending:  # it has nothing more, and others may have
+            self._queue.serve_soon()
 
     def put_back(self, first: int, end: int) -> None:
         """It does not need the frames from number `first` until before `end`, nor any that it asked for.

@@ -12,15 +12,15 @@ from types import ModuleType
 from typing import Any, Protocol, Self
 
 from sage.transports.errors import BrokenChannel, ChannelError, ConnectError
-from sage.transports.ray.caller import Answer, Message
+from sage.transports.ray.actor import Joined
+from sage.transports.ray.caller import LISTENS, WORTH_A_CALL, Answer, Message
 from sage.transports.ray.cluster import load_ray
-from sage.transports.ray.frame_queue import Standing
+from sage.transports.ray.standing import Board, Standing
 
 __all__ = ["Line", "LineEvents"]
 
-# Calls under way: enough that the actor always has one to work on.
+# Calls under way: enough that the actor always has one to work on. What is small waits while there is one.
 _SUBMITS = 3
-_LISTENS = 2
 # A sender pauses while so many bytes wait to be handed to Ray.
 _CONGESTED = 8 << 20
 
@@ -46,12 +46,17 @@ class Line:
 
     Args:
         actor: the actor's handle.
+        board: where this process gathers how the queue stands.
         name: the channel's name.
         address: where its queue lives.
+
+    Attributes:
+        board: the same.
     """
 
-    def __init__(self, actor: Any, name: str, address: str) -> None:
+    def __init__(self, actor: Any, board: Board, name: str, address: str) -> None:
         self._actor = actor
+        self.board = board
         self._name = name
         self._address = address
         self._end = os.urandom(8).hex()
@@ -69,12 +74,14 @@ class Line:
         self._listening: asyncio.Task[None] | None = None
         self._leaving = False
         self._broken = False
+        # Answers that were heard.
+        self._heard = 0
         self._stamp = 0
         #: Done when the line is down.
         self._down: asyncio.Future[None] = self._loop.create_future()
 
     @classmethod
-    async def to(cls, actor: Any, name: str, address: str, role: str) -> tuple[Self, int | None]:
+    async def to(cls, actor: Any, board: Board, name: str, address: str, role: str) -> tuple[Self, int | None]:
         """A line to the actor, and the queue's capacity.
 
         Cancel safety: when cancelled, nothing stays open.
@@ -82,16 +89,21 @@ class Line:
         Raises:
             ConnectError: the actor is gone, or is about to go.
         """
-        line = cls(actor, name, address)
+        line = cls(actor, board, name, address)
         line._held = actor.hold.remote(line._end)
+        joining: asyncio.Future[Joined | None] = asyncio.ensure_future(
+            actor.join.remote(line._end, role, _who(line._ray), [line._held])
+        )
         try:
-            capacity = await actor.join.remote(line._end, role, _who(line._ray), [line._held])
+            joined = await asyncio.shield(joining)
         except line._ray.exceptions.RayError as error:
-            raise ConnectError(_first_line(error), channel=name, address=address) from error
+            raise ConnectError(_reason(error), channel=name, address=address) from error
         except asyncio.CancelledError:
-            actor.submit.remote(line._end, 0, [("leave",)])
+            joining.add_done_callback(line._leave_again)
             raise
-        return line, capacity
+        if joined is None:
+            raise ConnectError("its host is closing it", channel=name, address=address)
+        return line, joined.capacity
 
     def start(self, events: LineEvents) -> None:
         """Tell what comes from now on to `events`."""
@@ -133,6 +145,12 @@ class Line:
         """
         await asyncio.shield(self._down)
 
+    def _leave_again(self, joining: "asyncio.Future[Joined | None]") -> None:
+        """Nobody waits for the seat any more."""
+        if not joining.cancelled() and joining.exception() is None and joining.result() is not None:
+            self._actor.submit.remote(self._end, 0, [("leave",)])
+        self._held = None
+
     def _left(self) -> None:
         if self._listening is not None:
             self._listening.cancel()
@@ -145,7 +163,8 @@ class Line:
         self._submit()
 
     def _submit(self) -> None:
-        if not self._outbox or len(self._under_way) >= _SUBMITS or self._broken:
+        most = _SUBMITS if self._outbox_bytes >= WORTH_A_CALL else 1
+        if not self._outbox or len(self._under_way) >= most or self._broken:
             return
         messages, self._outbox = self._outbox, []
         confirmations, self._confirmations = self._confirmations, []
@@ -175,8 +194,7 @@ class Line:
 
     async def _listen(self, events: LineEvents) -> None:
         """Fetch what the actor has to tell, with a few calls parked there."""
-        parked = deque(self._actor.listen.remote(self._end, number) for number in range(_LISTENS))
-        number = _LISTENS
+        parked = deque(self._actor.listen.remote(self._end, number) for number in range(LISTENS))
         while True:
             try:
                 answer: Answer | None = await parked.popleft()
@@ -185,8 +203,8 @@ class Line:
                 return
             if answer is None:  # the actor has put this end out
                 return
-            parked.append(self._actor.listen.remote(self._end, number))
-            number += 1
+            parked.append(self._actor.listen.remote(self._end, self._heard + LISTENS))
+            self._heard += 1
             self._stands(answer.standing)
             for event in answer.events:
                 if event[0] == "closed":
@@ -197,6 +215,7 @@ class Line:
     def _stands(self, standing: Standing | None) -> None:
         if standing is not None and standing.stamp > self._stamp and self._events is not None:
             self._stamp = standing.stamp
+            self.board.see(standing)
             self._events.stands(standing)
 
     def _break(self, error: Exception) -> None:
@@ -207,12 +226,12 @@ class Line:
         self._outbox.clear()
         if self._events is not None and not self._leaving:
             peer = f"the Ray actor of queue {self._name!r}"
-            told = f"{peer} is gone: {_first_line(error)}"
+            told = f"{peer} is gone: {_reason(error)}"
             self._events.broken(BrokenChannel(told, channel=self._name, address=self._address, peer=peer))
         self._left()
 
 
-def _first_line(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     """What Ray says, without the table behind it."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines and "actor is dead" in lines[-1] else (lines[0] if lines else type(error).__name__)

@@ -25,6 +25,11 @@ class Parcel(NamedTuple):
         """The parcel that holds a frame."""
         return cls(frame.items, frame.body, frame.buffers)
 
+    @property
+    def nbytes(self) -> int:
+        """How many bytes it has."""
+        return len(self.body) + sum([memoryview(buffer).nbytes for buffer in self.buffers])
+
     def without(self, items: int) -> "Parcel":
         """The rest, when `items` of it were taken."""
         return self._replace(items=self.items - items, skip=self.skip + items)
@@ -40,6 +45,7 @@ class Loss(NamedTuple):
     #: Who it was.
     peer: str
     items: int = 1
+    nbytes: int = 0
 
     def without(self, items: int) -> "Loss":
         """The rest, when it was taken: nothing."""

@@ -10,22 +10,24 @@ from typing import TypeVar
 
 from sage.transports.channel import ChannelStatistics, ReceiveChannel
 from sage.transports.codec import Codec
-from sage.transports.errors import ChannelError, ClosedChannel, EndOfChannel, WouldBlock
+from sage.transports.errors import ChannelError, ClosedChannel, CodecError, EndOfChannel, WouldBlock
 from sage.transports.ray.arrivals import Arrivals
 from sage.transports.ray.caller import Message
-from sage.transports.ray.frame_queue import Standing
 from sage.transports.ray.ledger import Ledger
 from sage.transports.ray.line import Line
 from sage.transports.ray.parcels import Parcels
+from sage.transports.ray.standing import Standing
 
 __all__ = ["RayReceiver"]
 
 T = TypeVar("T")
 
-# As many records are asked for as are taken in this time, at least 1 and at most so many. So a worker that takes a second
-# for each keeps none from the others, and a quick reader is not held up by a round trip for each.
+# As many records are asked for as are taken in this time, at least 1 and at most so many. So a worker that takes a
+# second for each keeps none from the others, and a quick reader is not held up by a round trip for each.
 _AHEAD_SECONDS = 0.02
 _MOST = 1 << 14
+# How many the receiving end has ahead at least while nobody else takes.
+_EAGER = 64
 
 
 class RayReceiver(ReceiveChannel[T]):
@@ -67,14 +69,17 @@ class RayReceiver(ReceiveChannel[T]):
         self._hungry = False
         # Somebody takes all there is, and holds it: only the bound of the queue limits how much.
         self._draining = False
+        # The receiving end has something here before it is asked for, until others need that more.
+        self._eager = close_queue is not None
         self._telling = False
-        self._standing = Standing(0, 0, 0, 0, 0, 0)
+        self._standing = Standing()
         self._listener: Callable[[], None] | None = None
         self._receiving: asyncio.Future[None] | None = None
         self._finished = False
         self._broken: ChannelError | None = None
         self._closed = False
         line.start(self)
+        self._tell_soon()
 
     def drain(self) -> list[T]:
         """See `ReceiveChannel.drain`."""
@@ -83,13 +88,18 @@ class RayReceiver(ReceiveChannel[T]):
         self._draining = True
         self._tell_soon()
         before = self._arrivals.records
-        items = self._arrivals.take_all()
+        try:
+            items = self._arrivals.take_all()
+        except CodecError:
+            self._dropped(before)
+            raise
         self._received += before - self._arrivals.records
         return items
 
     def release(self, size: int) -> None:
         """See `ReceiveChannel.release`."""
         self._ledger.release(size)
+        self._line.board.under_way -= size
         self._tell_soon()
 
     def receive_nowait(self) -> T:
@@ -197,13 +207,26 @@ class RayReceiver(ReceiveChannel[T]):
     def _take(self) -> T:
         self._tell_soon()
         taken: T
-        taken, size = self._arrivals.take_one()
+        before = self._arrivals.records
+        try:
+            taken, size = self._arrivals.take_one()
+        except CodecError:
+            self._dropped(before)
+            raise
         self._ledger.pass_on(size)
+        self._line.board.under_way -= size
         self._received += size
         return taken
 
+    def _dropped(self, before: int) -> None:
+        """What could not be read is out of the queue."""
+        records = before - self._arrivals.records
+        self._received += records
+        self._line.board.under_way -= records
+
     def _ask_soon(self) -> None:
         self._hungry = True
+        self._eager = self._close_queue is not None
         self._tell_soon()
 
     def _tell_soon(self) -> None:
@@ -220,7 +243,12 @@ class RayReceiver(ReceiveChannel[T]):
         """Acknowledge what was taken, and ask for more while somebody takes."""
         items, places = self._ledger.told()
         if items or places:
-            self._line.post("took", items, places)
+            board = self._line.board
+
+            def confirmed() -> None:
+                board.under_way += places
+
+            self._line.post("took", items, places, then=confirmed)
         if not (self._finished or self._closed):
             self._ask()
 
@@ -228,21 +256,21 @@ class RayReceiver(ReceiveChannel[T]):
         now = self._loop.time()
         quick = now - self._came_at < _AHEAD_SECONDS
         hungry, self._hungry = self._hungry, False
-        if self._draining:
-            self._ahead = _MOST
-        elif hungry and quick:
+        if hungry and quick:
             self._ahead = min(2 * self._ahead, _MOST)
         elif now - self._asked_at > _AHEAD_SECONDS:
             self._ahead = max(1, self._ahead // 2)
+        ahead = _MOST if self._draining else max(self._ahead, _EAGER) if self._eager else self._ahead
         have = self._arrivals.records + self._coming
-        ask_in_time = self._draining or (quick and self._ahead > 1)
-        if (ask_in_time and 2 * have < self._ahead) or (hungry and not have):
-            self._line.post("want", self._ahead - have)
-            self._coming += self._ahead - have
+        in_time = self._draining or self._eager or (quick and ahead > 1)
+        if (in_time and 2 * have < ahead) or (hungry and not have):
+            self._line.post("want", ahead - have)
+            self._coming += ahead - have
             self._asked_at = now
 
     def _put_back(self) -> None:
         """Others have nothing: give back the frames that nobody has begun to take."""
+        self._eager = False
         count = self._arrivals.put_back()
         if count and not self._closed:
             first = self._arrivals.received

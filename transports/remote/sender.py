@@ -18,9 +18,8 @@ __all__ = ["RemoteSender"]
 
 T = TypeVar("T")
 
-# A frame leaves when it holds this many items or bytes, even while the loop is busy.
+# A frame leaves when it holds this many items, or `SenderLink.frame_bytes`, even while the loop is busy.
 _FRAME_ITEMS = 256
-_FRAME_BYTES = 1 << 18
 # How many places a sender holds or asks for at most: many frames, so that they flow while grants are under way.
 _WINDOW = 1 << 14
 
@@ -50,6 +49,7 @@ class RemoteSender(SendChannel[T]):
         self._capacity = capacity
         self._window = _WINDOW if capacity is None else min(_WINDOW, capacity)
         self._link = link
+        self._frame_bytes = link.frame_bytes
         self._writer = FrameWriter(codec)
         self._purse: Purse[asyncio.Future[None]] = Purse(capacity)
         self._loop = asyncio.get_running_loop()
@@ -152,7 +152,7 @@ class RemoteSender(SendChannel[T]):
         finally:
             self._link.close()
         await self._link.closed()
-        if self._broken is not None and not self._broken_told:
+        if self._broken is not None and self._sent and not self._broken_told:
             self._refuse_broken(self._broken)
 
     # -- what the link tells (`SenderEvents`) ------------------------------------------------------------------------
@@ -256,7 +256,7 @@ class RemoteSender(SendChannel[T]):
         writer.add(encoded, size)
         self._sent += size
         self._queued += size
-        if writer.items >= _FRAME_ITEMS or writer.nbytes >= _FRAME_BYTES:
+        if writer.items >= _FRAME_ITEMS or writer.nbytes >= self._frame_bytes:
             self._flush()
         elif not self._flushing:
             self._flush_soon()

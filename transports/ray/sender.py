@@ -1,14 +1,34 @@
-"""How a sender reaches the actor."""
+"""The sending end, and how it reaches the actor."""
 
-from sage.transports.codec import Frame
+from typing import TypeVar
+
+from sage.transports.codec import Codec, Encoded, Frame
 from sage.transports.errors import ChannelError
 from sage.transports.ray.caller import Message
-from sage.transports.ray.frame_queue import Standing
 from sage.transports.ray.line import Line
 from sage.transports.ray.parcels import Parcel
-from sage.transports.remote import SenderEvents, SenderLink
+from sage.transports.ray.standing import Standing
+from sage.transports.remote import RemoteSender, SenderEvents, SenderLink
 
-__all__ = ["RaySenderLink"]
+__all__ = ["RaySender", "RaySenderLink"]
+
+T = TypeVar("T")
+
+
+class RaySender(RemoteSender[T]):
+    """A `RemoteSender` that tells the other ends of its process what is on its way.
+
+    Args:
+        line: the line to the actor, which the sender owns from now on.
+    """
+
+    def __init__(self, name: str, address: str, capacity: int | None, line: Line, codec: Codec) -> None:
+        self._board = line.board
+        super().__init__(name, address, capacity, RaySenderLink(line), codec)
+
+    def _add(self, encoded: Encoded, size: int) -> None:
+        self._board.under_way += size
+        super()._add(encoded, size)
 
 
 class RaySenderLink(SenderLink):
@@ -34,8 +54,12 @@ class RaySenderLink(SenderLink):
 
     def send(self, frame: Frame) -> None:
         """See `SenderLink.send`."""
-        nbytes = len(frame.body) + sum([memoryview(buffer).nbytes for buffer in frame.buffers])
-        self._line.post("send", Parcel.of(frame), frame.records, nbytes=nbytes)
+        parcel, records, board = Parcel.of(frame), frame.records, self._line.board
+
+        def confirmed() -> None:
+            board.under_way -= records
+
+        self._line.post("send", parcel, records, nbytes=parcel.nbytes, then=confirmed)
 
     def want(self, places: int, least: int) -> None:
         """See `SenderLink.want`."""
@@ -65,11 +89,15 @@ class RaySenderLink(SenderLink):
 
     def heard(self, event: Message) -> None:
         """See `LineEvents.heard`."""
-        assert self._events is not None
-        name, *arguments = event
-        {"granted": self._events.granted, "recalled": self._events.recalled, "unwanted": self._events.unwanted}[name](
-            *arguments
-        )
+        events = self._events
+        assert events is not None
+        match event:
+            case "granted", places, queued:
+                events.granted(places, queued)
+            case ("recalled",):
+                events.recalled()
+            case ("unwanted",):
+                events.unwanted()
 
     def stands(self, standing: Standing) -> None:
         """See `LineEvents.stands`."""
