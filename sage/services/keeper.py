@@ -14,7 +14,7 @@ _logger = logging.getLogger("sage.services")
 
 
 class Keeper:
-    """Owns the life of a replica; `run` is to be a task, and cancelling it stops the replica.
+    """Owns the life of a replica, in a task of its own.
 
     Args:
         service: the service that it belongs to.
@@ -28,6 +28,30 @@ class Keeper:
         self.started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._service = service
         self._replica = replica
+        self._task: asyncio.Task[None] | None = None
+        self._wanted = True
+        # Whether the replica is being stopped: that is not to be interrupted.
+        self._stopping = False
+
+    def begin(self) -> None:
+        """Start the replica, in a task."""
+        self._task = asyncio.create_task(self.run(), name=f"service {self._name}[{self.index}]")
+
+    async def end(self) -> None:
+        """Stop the replica, and wait until it has stopped.
+
+        Cancel safety: it goes on stopping.
+
+        Raises:
+            Exception: what the service raised when it was stopped.
+        """
+        assert self._task is not None, "a keeper that has not begun"
+        self._wanted = False
+        if not self._stopping:
+            self._task.cancel()
+        await asyncio.wait([self._task])
+        if not self._task.cancelled():
+            self._task.result()
 
     async def run(self) -> None:
         """Start the replica and keep it running, until that is given up.
@@ -41,7 +65,7 @@ class Keeper:
         attempt = 0
         while True:
             reason, ran = await self._live()
-            if restart is None or not self.started.done() or self.started.exception() is not None:
+            if not self._wanted or restart is None or self.started.exception() is not None:
                 return
             attempt = 1 if ran >= restart.settled else attempt + 1
             if attempt > restart.attempts:
@@ -83,6 +107,8 @@ class Keeper:
                 _logger.error("service %r: replica %d died: %s", self._name, self._replica.index, reason)
         finally:
             self._service.went(self._replica, reason, final=self._service.definition.restart is None)
+            self._stopping = True
             with anyio.CancelScope(shield=True):
                 await self._replica.stop()
+            self._stopping = False
         return reason, 0.0 if came is None else loop.time() - came

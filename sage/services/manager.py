@@ -41,8 +41,8 @@ class Services(ServiceDirectory):
 
     def __init__(self, definitions: Iterable[ServiceDefinition]) -> None:
         super().__init__()
-        # The tasks that keep replicas running, by service, in the order of their start.
-        self._tasks: list[tuple[str, list[asyncio.Task[None]]]] = []
+        # What keeps replicas running, by service, in the order of their start.
+        self._keepers: list[tuple[str, list[Keeper]]] = []
         self._token: Token[Services] | None = None
         for definition in definitions:
             make = _place(definition.place)
@@ -81,10 +81,11 @@ class Services(ServiceDirectory):
     # -- life --------------------------------------------------------------------------------------------------------
 
     async def _start(self, running: RunningService) -> None:
-        keepers = [Keeper(running, replica) for replica in running.replicas]
         name = running.definition.name
-        tasks = [asyncio.create_task(keeper.run(), name=f"service {name}[{keeper.index}]") for keeper in keepers]
-        self._tasks.append((name, tasks))
+        keepers = [Keeper(running, replica) for replica in running.replicas]
+        self._keepers.append((name, keepers))
+        for keeper in keepers:
+            keeper.begin()
         started = [keeper.started for keeper in keepers]
         await asyncio.wait(started)
         for future in started:
@@ -100,11 +101,9 @@ class Services(ServiceDirectory):
         """
         failures: dict[str, BaseException] = {}
         with anyio.CancelScope(shield=True):
-            while self._tasks:
-                name, tasks = self._tasks.pop()
-                for task in tasks:
-                    task.cancel()
-                for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+            while self._keepers:
+                name, keepers = self._keepers.pop()
+                for outcome in await asyncio.gather(*(keeper.end() for keeper in keepers), return_exceptions=True):
                     if isinstance(outcome, Exception):
                         failures[f"service {name!r} failed while it was stopped: {outcome!r}"] = outcome
         if self._token is not None:
