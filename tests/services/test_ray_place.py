@@ -56,7 +56,7 @@ async def test_a_service_in_an_actor_answers_streams_fails_and_is_cancelled() ->
         with pytest.raises(Odd, match="3 is odd") as own:
             await echo.even(3)
         assert own.value.number == 3
-        with pytest.raises(TimeoutError), sage.deadline(0.05):
+        with pytest.raises(TimeoutError), sage.deadline(0.5):
             await echo.slow(60)
         seen = await asyncio.gather(*(echo.replica() for _ in range(10)))
         assert set(seen) == {0, 1}
