@@ -9,12 +9,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import async_map, chain, keyed, latency, memory, startup
+from benchmarks import async_map, chain, keyed, latency, memory, services, startup
 from benchmarks.machine import machine_facts
 from benchmarks.outcome import Outcome
 from benchmarks.plan import Plan
 from benchmarks.plot import PlotsNotAvailable, require_matplotlib, write_plot
 from benchmarks.report import print_outcome, write_json
+from benchmarks.transports.catalogue import TRANSPORTS
 
 __all__ = ["BENCHMARKS", "main"]
 
@@ -25,7 +26,12 @@ BENCHMARKS: dict[str, Callable[[Plan], list[Outcome]]] = {
     "latency": latency.run,
     "memory": memory.run,
     "startup": startup.run,
+    "services": services.run,
+    **TRANSPORTS,
 }
+
+#: Names for several of them.
+GROUPS = {"transports": tuple(TRANSPORTS)}
 
 #: Of the tables, where there is no terminal that has one.
 _WIDTH = 100
@@ -38,9 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = _parser()
     options = parser.parse_args(arguments)
+    options.names = [part for name in options.names for part in GROUPS.get(name, (name,))]
     unknown = [name for name in options.names if name not in BENCHMARKS]
     if unknown:
-        parser.error(f"no benchmark {', '.join(unknown)}; write some of {', '.join(BENCHMARKS)}")
+        parser.error(f"no benchmark {', '.join(unknown)}; write some of {', '.join((*BENCHMARKS, *GROUPS))}")
     if options.plot:
         try:
             require_matplotlib()

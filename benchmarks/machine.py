@@ -10,7 +10,8 @@ import sage
 
 __all__ = ["machine_facts"]
 
-_PACKAGES = ("anyio", "uvloop", "aiostream", "bytewax", "reactivex", "streamz")
+_PACKAGES = ("anyio", "msgpack", "numpy", "pyzmq", "ray", "uvloop")
+_PEERS = ("aiostream", "bytewax", "reactivex", "streamz", "xoscar")
 
 
 def machine_facts() -> dict[str, str | int | float | dict[str, str]]:
@@ -37,7 +38,7 @@ def _processor() -> str:
 
 def _versions() -> dict[str, str]:
     found = {}
-    for package in _PACKAGES:
+    for package in (*_PACKAGES, *_PEERS):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

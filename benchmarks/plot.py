@@ -48,7 +48,7 @@ def require_matplotlib() -> None:
 
 
 def write_plot(path: Path, outcomes: Sequence[Outcome], caption: str) -> None:
-    """Draw the outcomes, at least one, into an SVG file.
+    """Draw the outcomes, at least one, into an SVG file. One without rows, as something is not installed, is left out.
 
     Raises:
         OSError: the file cannot be written.
@@ -57,6 +57,7 @@ def write_plot(path: Path, outcomes: Sequence[Outcome], caption: str) -> None:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
+    outcomes = [outcome for outcome in outcomes if outcome.rows]
     height = sum(map(_inches, outcomes)) + _CAPTION_INCHES
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(_WIDTH_INCHES, height))

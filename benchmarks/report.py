@@ -43,7 +43,9 @@ def _verdicts(outcome: Outcome) -> list[Text]:
     for goal, row, column in outcome.judged():
         kept = goal.holds(row)
         mark = ("  kept   ", "green") if kept else ("  missed ", "red")
-        where = ", ".join(f"{key} {value}" for key, value in goal.where.items() if key != "way")
+        where = ", ".join(
+            str(value) if key == "way" else f"{key} {value}" for key, value in goal.where.items() if value != "sage"
+        )
         of = f" ({where})" if where else ""
         lines.append(Text.assemble(mark, f"{column.header}{of}: {column.show(row)}, goal {goal.bound}"))
     return lines

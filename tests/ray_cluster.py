@@ -1,5 +1,6 @@
 """A small Ray cluster for tests; it costs seconds, so one is started for all tests of a folder."""
 
+import builtins
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,6 +19,7 @@ def ray_cluster(home: str) -> Iterator[None]:
         patch.setenv("HOME", home)
         patch.setenv("RAY_AUTH_MODE", "disabled")
         patch.delenv("RAY_ADDRESS", raising=False)
+        patch.setattr(builtins, "print", print)  # Ray puts its own in its place, and labels tell the function's name
         ensure_ray_initialized(num_cpus=2)
         yield
         ray.shutdown()

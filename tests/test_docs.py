@@ -272,7 +272,8 @@ def test_every_helper_of_sage_testing_is_explained() -> None:
 
 
 def test_the_wire_formats_are_those_of_the_code() -> None:
-    for path, text in re.findall(r"From `([\w/.]+)`:\n\n```text\n(.*?)```", page_of("docs/wire-format.md").text, re.DOTALL):
+    parts = re.compile(r"From `([\w/.]+)`:\n\n```text\n(.*?)```", re.DOTALL)
+    for path, text in parts.findall(page_of("docs/wire-format.md").text):
         docstring = cleandoc(ast.get_docstring(ast.parse((ROOT / path).read_text(encoding="utf-8"))) or "")
         assert text == docstring + "\n", path
 

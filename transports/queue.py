@@ -50,7 +50,8 @@ class QueueDescriptor(SharedEnds[T]):
         """
         self._enter()
         sender = self._sender or await self._open_sender()
-        await sender.send(item)
+        if not sender.try_send(item):
+            await sender.send(item)
 
     def put_nowait(self, item: T) -> None:
         """Put an item in if there is room now.
@@ -80,7 +81,10 @@ class QueueDescriptor(SharedEnds[T]):
         self._enter()
         getters = self._getters or await self._open_getters()
         try:
-            return await getters.get(self)
+            try:
+                return getters.get_nowait()
+            except WouldBlock:
+                return await getters.get(self)
         except ClosedChannel:
             raise self._ended() from None
 

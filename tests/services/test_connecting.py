@@ -10,7 +10,6 @@ import pytest
 
 import sage
 from sage.services.exposed import exposed, server_keys
-from sage.testing import assert_nothing_left
 from sage.transports.zmq import CurveClient, KeyPair
 from tests.services.samples import Echo
 from tests.services.test_calls import noted
@@ -37,7 +36,6 @@ def environment() -> sage.Environment:
 
 async def test_another_program_calls_streams_and_cancels() -> None:
     async with (
-        assert_nothing_left(),
         environment().services() as services,
         exposed(services, "tcp://127.0.0.1:0") as server,
         sage.connect(server.address) as there,

@@ -103,6 +103,7 @@ class FlowContract(OpensChannels):
             assert [task.done() for task in waiting] == [True, True, False, False]
             channel.receiver.release(2)
             await asyncio.gather(*waiting)
+            await self.settle()
             assert channel.receiver.statistics().used == 4
 
     async def test_nobody_overtakes_a_large_item_in_line(self, maker: Maker) -> None:

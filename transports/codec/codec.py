@@ -69,11 +69,15 @@ class Codec:
         try:
             encoder = self._encoders.pop()
         except IndexError:
-            encoder = Encoder(self.types, pickle=self.pickle, max_bytes=self.max_bytes)
+            encoder = self.new_encoder()
         try:
             return encoder.encode(items)
         finally:
             self._encoders.append(encoder)
+
+    def new_encoder(self) -> Encoder:
+        """What packs as this codec does, for who uses it alone and not from two places at once."""
+        return Encoder(self.types, pickle=self.pickle, max_bytes=self.max_bytes)
 
     def decode_items(self, body: Any, buffers: Sequence[Any] = ()) -> Items:
         """Turn the bytes of a frame back into its items and their sizes.

@@ -48,9 +48,22 @@ class Encoder:
         types: the classes that travel by name.
         pickle: whether values of unknown types are pickled.
         max_bytes: the limit of body and buffers together.
+
+    Attributes:
+        beside: the buffers of what `encode_value` packed last.
     """
 
-    __slots__ = ("_buffers", "_culprit", "_lifting", "_max_bytes", "_packer", "_types", "_watched", "_write_other")
+    __slots__ = (
+        "_buffers",
+        "_culprit",
+        "_lifting",
+        "_max_bytes",
+        "_packer",
+        "_types",
+        "_watched",
+        "_write_other",
+        "beside",
+    )
 
     def __init__(self, types: Types, *, pickle: bool, max_bytes: int) -> None:
         self._types = types
@@ -60,6 +73,7 @@ class Encoder:
         self._watched = min(LARGE, max_bytes + 1)
         self._packer = self._new_packer()
         self._buffers: list[Any] = []
+        self.beside: list[Any] = []
         # What could not be written.
         self._culprit: Any = None
         # In how many more values to look for large bytes: after a large value others are likely to follow, while
@@ -82,6 +96,23 @@ class Encoder:
         if buffers or self._lifting or len(body) >= self._watched:
             self._heed(body, buffers, len(values))
         return _encoded((body, buffers))
+
+    def encode_value(self, value: Any) -> bytes:
+        """Pack one value by itself, without what is around it in a body; its buffers are in `beside`.
+
+        Raises:
+            CodecError: as `encode`.
+        """
+        beside: list[Any] = []
+        self._buffers = self.beside = beside
+        try:
+            packed: bytes = self._packer.pack(lifted(value) if self._lifting else value)
+        except Exception as error:
+            self._buffers = []
+            raise self._refusal(error, [value]) from error
+        if beside or self._lifting or len(packed) >= self._watched:
+            self._heed(packed, beside, 1)
+        return packed
 
     def _new_packer(self) -> Packer:
         return Packer(default=self._write, strict_types=True, buf_size=_FIRST)

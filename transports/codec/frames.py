@@ -11,9 +11,8 @@ from typing import Any, Final, NamedTuple
 
 from msgpack import Packer
 
-from sage.transports.codec.buffers import LARGE
 from sage.transports.codec.codec import Codec
-from sage.transports.codec.encoder import Encoded
+from sage.transports.codec.encoder import Encoded, Encoder
 from sage.transports.errors import CodecError
 
 __all__ = ["Frame", "FrameWriter", "read_frame"]
@@ -56,17 +55,18 @@ class FrameWriter:
         nbytes: their bytes, buffers included.
     """
 
-    __slots__ = ("_buffers", "_codec", "_parts", "_sizes", "items", "nbytes", "records")
+    __slots__ = ("_buffers", "_codec", "_encoder", "_parts", "_sizes", "items", "nbytes", "records")
 
     def __init__(self, codec: Codec) -> None:
         self._codec = codec
+        self._encoder: Encoder | None = None
         self._clear()
 
     def _clear(self) -> None:
         self.items = 0
         self.records = 0
         self.nbytes = 0
-        # What is held, in order: bodies of one item, and views of bodies behind their beginning.
+        # What is held, in order, without what precedes it in a body: views are of a whole one.
         self._parts: list[bytes | memoryview] = []
         self._buffers: list[Any] = []
         # Nothing while all are 1.
@@ -95,12 +95,33 @@ class FrameWriter:
         if size != 1 or self._sizes is not None:
             self._note_size(size)
         nbytes = len(body)
-        self._parts.append(body if nbytes < LARGE else memoryview(body)[_PREFIX:])
+        self._parts.append(memoryview(body)[_PREFIX:])
         if buffers:
             nbytes += self._add_buffers(buffers)
         self.items += 1
         self.records += size
         self.nbytes += nbytes
+
+    def put(self, item: Any, size: int = 1) -> None:
+        """As `add(pack(item), size)`, in half the time.
+
+        Raises:
+            CodecError: it cannot be carried; the writer is as it was.
+            ValueError: as in `add`.
+        """
+        encoder = self._encoder or self._codec.new_encoder()
+        self._encoder = None  # whoever puts from a hook of the codec needs another
+        try:
+            packed = encoder.encode_value(item)
+            beside = encoder.beside
+        finally:
+            self._encoder = encoder
+        if size != 1 or self._sizes is not None:
+            self._note_size(size)
+        self._parts.append(packed)
+        self.items += 1
+        self.records += size
+        self.nbytes += len(packed) + (self._add_buffers(beside) if beside else 0)
 
     def pack_many(self, items: Sequence[Any]) -> None:
         """Pack and add items that count for one record each, all at once.
@@ -138,13 +159,12 @@ class FrameWriter:
 
     def _body(self) -> bytes:
         parts = self._parts
-        if self._sizes is None and len(parts) == 1:
+        if self._sizes is None and len(parts) == 1 and type(parts[0]) is not bytes:
             whole: Any = parts[0]
-            body: bytes = whole if type(whole) is bytes else whole.obj
+            body: bytes = whole.obj
             return body
         sizes = b"\xc0" if self._sizes is None else Packer().pack(self._sizes)
-        packed = [part[_PREFIX:] if type(part) is bytes else part for part in parts]
-        return b"".join((b"\x92", sizes, _array_header(self.items), *packed))
+        return b"".join((b"\x92", sizes, _array_header(self.items), *parts))
 
 
 def _array_header(count: int) -> bytes:

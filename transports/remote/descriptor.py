@@ -60,7 +60,7 @@ class HostReceiver(MemoryReceiver[T]):
 
     def release(self, size: int) -> None:
         """See `ReceiveChannel.release`."""
-        self._host.queue.release(size)
+        self._host.queue.release_taken(size)
 
     async def aclose(self) -> None:
         """See `ReceiveChannel.aclose`.

@@ -53,12 +53,16 @@ class HostedQueue(MemoryQueue[Any]):
         self._to_settle: dict[SenderSeat, None] = {}
         self._hoping: dict[SenderSeat, None] = {}
         self._settling = False
+        # Places became free that those who hope for some may share.
+        self._freed = False
         self._serving = False
         self._recalling = False
         # A sender here found no room, and does not wait for it.
         self._refused = False
         # What was last told to hold up the consumers.
         self._stuck: tuple[Any, int] | None = None
+        #: Places that senders hold.
+        self.lent = 0
         #: How many marks of lost senders are in the queue.
         self.losses = 0
 
@@ -125,10 +129,23 @@ class HostedQueue(MemoryQueue[Any]):
 
     def release(self, size: int) -> None:
         """See `MemoryQueue.release`; what is left is spared for remote senders."""
-        super().release(size)
-        if self._hoping and size:
-            self._to_settle.update(self._hoping)
+        granted = self.credit.release(size)
+        if granted:
+            self.grant(granted)
+        if self._hoping and size and not self._freed:
+            self._freed = True
             self._settle_soon()
+
+    def release_taken(self, size: int) -> None:
+        """Give back places of what the receiver here was handed.
+
+        Raises:
+            ValueError: more places are given back than are taken.
+        """
+        taken = self.credit.used - self.lent
+        if size > taken:
+            raise ValueError(f"{size} places are given back, but {taken} are taken: release each record once")
+        self.release(size)
 
     def settle_soon(self, seat: SenderSeat) -> None:
         """Tell the sender what it was granted, once the loop gets control: all that is freed until then goes along."""
@@ -193,8 +210,7 @@ class HostedQueue(MemoryQueue[Any]):
 
     def statistics(self) -> ChannelStatistics:
         """See `MemoryQueue.statistics`; places lent to senders are not taken yet."""
-        lent = sum(seat.lent for seat in self._senders)
-        return super().statistics()._replace(used=self.credit.used - lent)
+        return super().statistics()._replace(used=self.credit.used - self.lent)
 
     def take_all(self) -> list[Any]:
         """See `MemoryQueue.take_all`; up to the mark of a lost sender, which is raised when it is the oldest."""
@@ -211,8 +227,12 @@ class HostedQueue(MemoryQueue[Any]):
 
     def take_one(self) -> Any:
         """See `MemoryQueue.take_one`; the mark of a lost sender is raised."""
-        self.take_loss()
-        return super().take_one()
+        if self.losses:
+            self.take_loss()
+        item, size = self.items.popleft()
+        self._received += size
+        self.release(size)
+        return item
 
     # -- consumers ---------------------------------------------------------------------------------------------------
 
@@ -257,6 +277,9 @@ class HostedQueue(MemoryQueue[Any]):
     def _settle(self) -> None:
         self._settling = False
         seats, self._to_settle = self._to_settle, {}
+        if self._freed:
+            self._freed = False
+            seats.update(self._hoping)
         for seat in seats:
             seat.settle()
 

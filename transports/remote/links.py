@@ -25,7 +25,13 @@ __all__ = ["ConsumerEvents", "ConsumerLink", "ConsumerPeer", "SenderEvents", "Se
 
 
 class SenderLink(ABC):
-    """The connection of one sender to its host, as the sender uses it."""
+    """The connection of one sender to its host, as the sender uses it.
+
+    Attributes:
+        frame_bytes: how many bytes are worth a frame of their own: few where a frame costs little.
+    """
+
+    frame_bytes: int = 1 << 18
 
     @abstractmethod
     def start(self, events: "SenderEvents") -> None:

@@ -106,7 +106,7 @@ class SenderSeat:
             raise ProtocolError(f"gives back {places} places of {self.lent}")
         self._wanted = 0
         self._queue.hopes(self, False)
-        self.lent -= places
+        self._settle_up(places)
         self._queue.release(places)
 
     def arrived(self, items: list[tuple[Any, int]]) -> None:
@@ -120,7 +120,7 @@ class SenderSeat:
         records = sum([size for _, size in items])
         if records > self.lent:
             raise ProtocolError(f"sends {records} records with room for {self.lent}")
-        self.lent -= records
+        self._settle_up(records)
         self.received += len(items)
         self._queue.extend(items, records)
 
@@ -165,12 +165,17 @@ class SenderSeat:
         self.gone = True
         self._withdraw()
         self._queue.remove_sender(self)
-        lent, self.lent = self.lent, 0
-        if lent:
-            self._queue.release(lent)
+        lent = self.lent
+        self._settle_up(lent)
+        self._queue.release(lent)
+
+    def _settle_up(self, places: int) -> None:
+        self.lent -= places
+        self._queue.lent -= places
 
     def _lend(self, places: int) -> None:
         self.lent += places
+        self._queue.lent += places
         self._wanted = max(0, self._wanted - places)
         self._news += places
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import NoReturn, TypeVar
 
 from sage.transports.channel import ChannelStatistics, SendChannel
-from sage.transports.codec import Codec, Encoded, FrameWriter
+from sage.transports.codec import Codec, FrameWriter
 from sage.transports.errors import ChannelError, ClosedChannel, ReceiverClosed
 from sage.transports.remote.links import SenderLink
 from sage.transports.remote.purse import Purse
@@ -91,11 +91,11 @@ class RemoteSender(SendChannel[T]):
         elif size < 0:
             raise ValueError(f"an item holds 0 records or more; its size cannot be {size}")
         try:
-            encoded = self._writer.pack(item)
+            self._writer.put(item, size)
         except BaseException:
             self._take_over(size)
             raise
-        self._add(encoded, size)
+        self._added(size)
         return True
 
     async def send(self, item: T, size: int = 1) -> None:
@@ -117,7 +117,8 @@ class RemoteSender(SendChannel[T]):
             # It may have been served before it was cancelled: then the places are there for others.
             self._take_over(0 if self._purse.leave(turn) else size)
             raise
-        self._add(encoded, size)
+        self._writer.add(encoded, size)
+        self._added(size)
 
     def on_unwanted(self, callback: Callable[[], None]) -> None:
         """See `SendChannel.on_unwanted`."""
@@ -161,10 +162,12 @@ class RemoteSender(SendChannel[T]):
         """See `SenderEvents.granted`."""
         self._queued = queued + self._writer.records
         if places:
-            if places > (self._asked or 0):  # the host had more to spare than was needed
+            needed, self._asked = self._asked, None
+            if needed is not None and places > needed:  # there was more to spare
                 self._recalled = False
-            self._asked = None
             self._take_over(places)
+            if needed and not self._over:  # the host may have answered what was asked before: let it forget this
+                self._ask(0)
 
     def recalled(self) -> None:
         """See `SenderEvents.recalled`."""
@@ -250,10 +253,9 @@ class RemoteSender(SendChannel[T]):
 
     # -- frames ------------------------------------------------------------------------------------------------------
 
-    def _add(self, encoded: Encoded, size: int) -> None:
-        """Put an encoded item into the frame that leaves next; its places are taken."""
+    def _added(self, size: int) -> None:
+        """An item is in the frame that leaves next; its places are taken."""
         writer = self._writer
-        writer.add(encoded, size)
         self._sent += size
         self._queued += size
         if writer.items >= _FRAME_ITEMS or writer.nbytes >= self._frame_bytes:

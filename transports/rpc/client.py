@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from sage.transports.codec import Codec
+from sage.transports.rpc.address import checked_endpoint
 from sage.transports.rpc.connection import Connection
 from sage.transports.rpc.errors import ClosedRpc, DeadlineExceeded
 from sage.transports.rpc.replies import PendingCall
@@ -26,8 +27,8 @@ class RpcClient:
                 async for token in tokens:
                     print(token)
 
-    When the server goes away, all that is under way fails with `ConnectionLost`, at once, and is not sent again: whether
-    it was done is not known. The next call connects again.
+    When the server goes away, all that is under way fails with `ConnectionLost`, at once, and is not sent again:
+    whether it was done is not known. The next call connects again.
 
     Args:
         address: where the server is.
@@ -36,6 +37,9 @@ class RpcClient:
         connection_timeout: for how many seconds a server may leave us without an answer before it is unreachable.
         heartbeat: after how many seconds of silence the server is asked for a sign. One that gives none for three
             times as long is gone.
+
+    Raises:
+        InvalidChannel: the address is none, or is on another machine and there are no keys.
     """
 
     def __init__(
@@ -47,7 +51,7 @@ class RpcClient:
         connection_timeout: float = 5.0,
         heartbeat: float = 1.0,
     ) -> None:
-        self.address = address
+        self.address = str(checked_endpoint(address, curve))
         self._curve = curve
         self._codec = codec or Codec()
         self._connection_timeout = connection_timeout

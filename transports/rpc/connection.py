@@ -11,7 +11,7 @@ from typing import Any, Final
 import zmq
 
 from sage.transports.codec import Codec
-from sage.transports.errors import CodecError, InvalidChannel
+from sage.transports.errors import CodecError
 from sage.transports.rpc.deadlines import Deadlines
 from sage.transports.rpc.errors import (
     ClosedRpc,
@@ -23,7 +23,7 @@ from sage.transports.rpc.errors import (
     ServerUnreachable,
 )
 from sage.transports.rpc.failures import read_failure
-from sage.transports.rpc.outbox import Outbox
+from sage.transports.rpc.outbox import Outbox, is_plain
 from sage.transports.rpc.replies import Reply
 from sage.transports.rpc.wire import (
     ANSWER,
@@ -35,14 +35,14 @@ from sage.transports.rpc.wire import (
     ERROR,
     GOODBYE,
     GRANT,
-    HEAD,
     HELLO,
     ITEMS,
     KEYWORDS,
     OTHER_VERSION,
-    Record,
     WELCOME,
+    Record,
     WrongVersion,
+    pack_message,
     pack_record,
     read_message,
 )
@@ -52,6 +52,8 @@ __all__ = ["Connection"]
 
 # libzmq may know of a connection a moment before the socket can send on it, and a server may be slow to answer.
 _HELLO_EVERY: Final = 0.05
+# Thirty years, in microseconds.
+_FOREVER: Final = 1e15
 # What was said last (CANCEL, BYE) is given this many seconds to leave.
 _LINGER: Final = 1.0
 
@@ -72,9 +74,7 @@ class Connection:
         failure: makes the error of everyone who wants something of it, now that it is over.
     """
 
-    def __init__(
-        self, address: str, codec: Codec, curve: CurveClient | None, timeout: float, heartbeat: float
-    ) -> None:
+    def __init__(self, address: str, codec: Codec, curve: CurveClient | None, timeout: float, heartbeat: float) -> None:
         self.ready = False
         self.settled = asyncio.Event()
         self.failure: Callable[..., RpcError] | None = None
@@ -99,11 +99,7 @@ class Connection:
         )
         self._limit = self._loop.call_later(timeout, self._give_up)
         self._hello: asyncio.TimerHandle | None = None
-        try:
-            self._socket.connect(address)
-        except zmq.ZMQError as error:
-            self.close()
-            raise InvalidChannel(f"{address!r} is no address of a server, as tcp://127.0.0.1:5999 is: {error}") from error
+        self._socket.connect(address)
 
     # -- calls -------------------------------------------------------------------------------------------------------
 
@@ -123,13 +119,13 @@ class Connection:
         """
         number = 0
         if deadline is not None:
-            number = int((deadline - self._loop.time()) * 1e6)
+            number = int(min((deadline - self._loop.time()) * 1e6, _FOREVER))
             if number <= 0:
                 raise self._late(reply)
         value = [reply.method, *args, dict(kwargs)] if kwargs else [reply.method, *args]
-        packed = self._codec.encode(value)
+        add = self._outbox.add_value if kwargs or not all(map(is_plain, value)) else self._outbox.add_plain
         self._last_id = id = self._last_id + 1
-        self._outbox.add_value(CALL, id, packed, number, window, KEYWORDS if kwargs else 0)
+        add(CALL, id, value, number, window, KEYWORDS if kwargs else 0)
         reply.id = id
         self._replies[id] = reply
         if deadline is not None:
@@ -158,6 +154,7 @@ class Connection:
         try:
             for record in read_message(parts, self._codec):
                 self._obey(record)
+            self._outbox.flush_behind_others()
         except WrongVersion as error:
             self._fail(ServerRefused, str(error))
         except MalformedMessage as error:
@@ -177,40 +174,51 @@ class Connection:
     # -- inside ------------------------------------------------------------------------------------------------------
 
     def _obey(self, record: Record) -> None:
-        kind = record.kind
+        kind, _, _, _, _, id, number, values = record
         if kind in (WELCOME, GOODBYE):
-            self._greet(record)
+            self._greet(kind, number)
             return
-        reply = self._replies.get(record.id) if kind == ITEMS else self._replies.pop(record.id, None)
+        reply = self._replies.get(id)
         if reply is None:  # what comes crossed its CANCEL
             return
-        values = record.values
         if isinstance(values, CodecError):
-            self.withdraw(reply)
-            values.add_note(f"in what {reply.method!r} at {self._address} answered")
-            reply.fail(values)
+            self._spoil(reply, values)
         elif kind == ITEMS:
             reply.items(values)
-        elif kind == END:
+        else:
+            self._finish(reply, kind, number, values)
+            # Only now: whoever waits for what turned out to be malformed is told so with all others.
+            del self._replies[id]
+
+    def _finish(self, reply: Reply, kind: int, number: int, values: list[Any]) -> None:
+        if kind == END:
             reply.end()
         elif len(values) != 1:
             raise MalformedMessage(f"an answer of {len(values)} values")
         elif kind == ANSWER:
             reply.answer(values[0])
         elif kind == ERROR:
-            reply.fail(read_failure(record.number, values[0], method=reply.method, address=self._address))
+            reply.fail(read_failure(number, values[0], method=reply.method, address=self._address))
         else:
             raise MalformedMessage(f"a server says nothing of kind {kind}")
 
-    def _greet(self, record: Record) -> None:
-        if record.kind == WELCOME:
+    def _spoil(self, reply: Reply, error: CodecError) -> None:
+        """What came for a call cannot be decoded."""
+        self.withdraw(reply)
+        error.add_note(f"in what {reply.method!r} at {self._address} answered")
+        reply.fail(error)
+
+    def _greet(self, kind: int, number: int) -> None:
+        if kind == WELCOME:
             self.ready = self.failure is None
             self._limit.cancel()
             self.settled.set()
-        elif record.number == OTHER_VERSION:
+        elif number == OTHER_VERSION:
             self._fail(ServerRefused, "it speaks another version of the protocol")
         elif self.ready:
-            why = "the server was closed" if record.number == CLOSING else "the server does not know this client any more"
+            why = "the server was closed" if number == CLOSING else "the server does not know this client any more"
+            self._outbox.add(BYE)
+            self._outbox.flush()
             self._fail(ConnectionLost, why)
         else:
             self._trouble = "the server is closing"
@@ -221,7 +229,7 @@ class Connection:
             self._hello.cancel()
             self._hello = None
         if not (self.ready or self.failure):
-            self._socket.send([HEAD + pack_record(HELLO, 0, 0, 0, 0, 0, 0), b""])
+            self._socket.send(pack_message([pack_record(HELLO, 0, 0, 0, 0, 0, 0)]))
             self._hello = self._loop.call_later(_HELLO_EVERY, self._say_hello)
 
     def _send(self, parts: list[Any]) -> None:
@@ -240,9 +248,7 @@ class Connection:
         reply.fail(self._late(reply))
 
     def _late(self, reply: Reply) -> DeadlineExceeded:
-        return DeadlineExceeded(
-            "no answer in time (timeout=, deadline=)", method=reply.method, address=self._address
-        )
+        return DeadlineExceeded("no answer in time (timeout=, deadline=)", method=reply.method, address=self._address)
 
     def _fail(self, error: type[RpcError], reason: str) -> None:
         """It is over: everyone who waits is told, once."""

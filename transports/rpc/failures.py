@@ -4,7 +4,7 @@ import builtins
 import traceback
 from typing import Any, TypeVar
 
-from sage.transports.codec import Codec, Encoded
+from sage.transports.codec import Codec
 from sage.transports.errors import CodecError
 from sage.transports.rpc.errors import (
     ConnectionLost,
@@ -34,8 +34,8 @@ ERROR_KINDS: dict[int, type[RpcError]] = {
 }
 _KINDS = {cls: number for number, cls in ERROR_KINDS.items()}
 
-# The builtins that a method may well raise for its caller. Not among them: what steers the interpreter or a loop, such as
-# StopIteration or KeyboardInterrupt, and warnings.
+# The builtins that a method may well raise for its caller. Not among them: what steers the interpreter or a
+# loop, such as StopIteration or KeyboardInterrupt, and warnings.
 _ROOTS = (
     ArithmeticError,
     AssertionError,
@@ -75,23 +75,25 @@ def kind_of_refusal(error: BaseException) -> int:
     return _KINDS.get(type(error), RAISED)  # type: ignore[arg-type]
 
 
-def write_failure(error: BaseException, codec: Codec) -> Encoded:
-    """The payload of an ERROR record. Whatever of the error cannot be carried is left out."""
+def write_failure(error: BaseException, codec: Codec) -> list[Any]:
+    """The value of an ERROR record. Whatever of the error cannot be carried is left out."""
     message = error.reason if isinstance(error, RpcError) else _text_of(error)
     notes = [_clean(str(note)[:_LONGEST]) for note in getattr(error, "__notes__", ())]
     told = [_type_name(type(error)), _clean(message[:_LONGEST]), _clean(_trace(error)[-_LONGEST:]), notes]
     state = {name: value for name, value in vars(error).items() if name != "__notes__"}
+    whole = [*told, list(error.args), state]
     try:
-        return codec.encode([*told, list(error.args), state])
+        codec.encode(whole)
     except CodecError:
-        return codec.encode([*told, None, None])
+        return [*told, None, None]
+    return whole
 
 
 def read_failure(number: int, told: Any, *, method: str, address: str) -> Exception:
     """The error to raise at the caller, with a note of where it came from.
 
     Raises:
-        MalformedMessage: the payload is not one of an ERROR record.
+        MalformedMessage: the value is not one of an ERROR record.
     """
     match told:
         case [str(name), str(message), str(trace), list(notes), list() | None as args, dict() | None as state]:

@@ -15,6 +15,7 @@ from functools import partial
 from types import CoroutineType
 from typing import Any, Final
 
+from sage.transports.errors import CodecError
 from sage.transports.rpc.admission import Admission
 from sage.transports.rpc.deadlines import Deadlines
 from sage.transports.rpc.errors import DeadlineExceeded, Overloaded, RpcError, WrongCall
@@ -23,6 +24,8 @@ from sage.transports.rpc.handler import RpcHandler
 from sage.transports.rpc.served import ServedCall
 
 __all__ = ["Runner"]
+
+_UNDER_WAY: Final = (Awaitable, AsyncIterator)
 
 # An async generator that never waits gives way to the rest of the loop after this many seconds.
 _BUDGET: Final = 0.001
@@ -67,7 +70,9 @@ class Runner:
         if self._admission.try_enter():
             self._start(call)
         elif not self._admission.stand_in_line(call, partial(self._start, call)):
-            self._refuse(call)
+            told = f"{self.running} calls run and {self.waiting} wait, as many as max_concurrency and max_queue allow"
+            self._refuse(call, Overloaded(told, method=call.method))
+            self._settle(call)
 
     def stop(self, call: ServedCall, told: RpcError | None) -> None:
         """Cancel what is under way for `call`; its caller is told `told`, or nothing."""
@@ -84,6 +89,7 @@ class Runner:
             self._admission.withdraw(call)
         else:
             call.task.cancel()
+            call.task.add_done_callback(self._tasks.discard)
             _abandon(call.work)
         call.end()
         self._settle(call)
@@ -114,32 +120,27 @@ class Runner:
         try:
             work = self._handler.call(call.method, call.args, call.kwargs, call)
         except Exception as error:  # whatever the method, or a refusal of the handler, may raise
-            call.fail(error, kind_of_refusal(error))
+            self._refuse(call, error)
             self._settle(call)
             return
-        if type(work) is CoroutineType or isinstance(work, (Awaitable, AsyncIterator)):
+        if type(work) is CoroutineType or isinstance(work, _UNDER_WAY):
             call.work = work
             call.task = self._loop.create_task(self._run(call))
             self._tasks.add(call.task)
-            return
-        try:
+        else:
             self._reply(call, work)
-        except Exception as error:
-            call.fail(error, kind_of_refusal(error))
-        self._settle(call)
+            self._settle(call)
 
     async def _run(self, call: ServedCall) -> None:
         call.began = True
         try:
             result = call.work
-            if isinstance(result, Awaitable):
+            if type(result) is CoroutineType or isinstance(result, Awaitable):
                 result = await result
-            if isinstance(result, AsyncIterator) and call.window:
+            if call.window and isinstance(result, AsyncIterator):
                 await self._stream(call, result)
             else:
                 self._reply(call, result)
-        except WrongCall as error:
-            call.fail(error, kind_of_refusal(error))
         except BaseException as error:
             call.fail(error, RAISED)
             if not isinstance(error, (Exception, asyncio.CancelledError)):
@@ -150,17 +151,27 @@ class Runner:
             self._settle(call)
 
     def _reply(self, call: ServedCall, value: Any) -> None:
+        """Tell the one answer, or why there is none."""
         if call.window:
-            raise WrongCall("it gives one answer, not a stream: await client.call(...)", method=call.method)
-        if isinstance(value, AsyncIterator):
-            raise WrongCall("it streams its answer: use `async with client.stream(...)`", method=call.method)
-        call.answer(value)
+            self._refuse(
+                call, WrongCall("it gives one answer, not a stream: await client.call(...)", method=call.method)
+            )
+            return
+        try:
+            call.answer(value)
+        except CodecError as error:
+            if isinstance(value, AsyncIterator):
+                told = "it streams its answer: use `async with client.stream(...)`"
+                self._refuse(call, WrongCall(told, method=call.method))
+            else:
+                call.fail(error, RAISED)
 
     async def _stream(self, call: ServedCall, items: AsyncIterator[Any]) -> None:
         now = time.monotonic
         async with AsyncExitStack() as stack:
-            if hasattr(items, "aclose"):
-                stack.push_async_callback(items.aclose)
+            close = getattr(items, "aclose", None)
+            if close is not None:
+                stack.push_async_callback(close)
             until = now() + _BUDGET
             async for item in items:
                 call.put(item)
@@ -187,13 +198,8 @@ class Runner:
             raise
         call.placed = True
 
-    def _refuse(self, call: ServedCall) -> None:
-        error = Overloaded(
-            f"{self.running} calls run and {self.waiting} wait, as many as max_concurrency and max_queue allow",
-            method=call.method,
-        )
+    def _refuse(self, call: ServedCall, error: Exception) -> None:
         call.fail(error, kind_of_refusal(error))
-        self._settle(call)
 
     def _expire(self, call: ServedCall) -> None:
         self._timed.discard(call)

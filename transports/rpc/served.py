@@ -1,31 +1,16 @@
 """One call at the server: what was asked, by whom, who does it, and how its answer goes back."""
 
 import asyncio
-from typing import Any, Final, NamedTuple
+from typing import Any
 
 from sage.transports.codec import Codec
-from sage.transports.errors import CodecError
 from sage.transports.rpc.errors import MalformedMessage, RpcError
-from sage.transports.rpc.failures import RAISED, kind_of_refusal, write_failure
+from sage.transports.rpc.failures import kind_of_refusal, write_failure
 from sage.transports.rpc.handler import RpcCall
-from sage.transports.rpc.outbox import Outbox
+from sage.transports.rpc.outbox import Outbox, is_plain
 from sage.transports.rpc.wire import ANSWER, END, ERROR, ITEMS
 
-__all__ = ["Peer", "Request", "ServedCall"]
-
-# Items of these types cannot change any more, so they are packed when the message leaves, all together. Others are
-# packed at once: whoever yielded a list may go on filling it.
-_PLAIN: Final = frozenset({int, float, bool, type(None)})
-_PLAIN_IF_SHORT: Final = frozenset({str, bytes})
-_SHORT: Final = 1024
-
-
-class Request(NamedTuple):
-    """What is asked."""
-
-    method: str
-    args: list[Any]
-    kwargs: dict[str, Any]
+__all__ = ["Peer", "ServedCall"]
 
 
 class Peer:
@@ -84,11 +69,15 @@ class ServedCall(RpcCall):
         self,
         peer: "Peer",
         id: int,
-        request: Request,
+        method: str,
+        args: list[Any],
+        kwargs: dict[str, Any],
         deadline: float | None,
         window: int,
     ) -> None:
-        self.method, self.args, self.kwargs = request
+        self.method = method
+        self.args = args
+        self.kwargs = kwargs
         self.deadline = deadline
         self.window = window
         self.caller = peer.name
@@ -120,7 +109,8 @@ class ServedCall(RpcCall):
         if self.stopped:
             self._tell_stop()
         else:
-            self._outbox.add_value(ANSWER, self.id, self._codec.encode(value))
+            add = self._outbox.add_plain if is_plain(value) else self._outbox.add_value
+            add(ANSWER, self.id, value)
 
     def fail(self, error: BaseException, number: int) -> None:
         """Tell an error; `number` is its kind, as `wire` numbers them."""
@@ -145,15 +135,13 @@ class ServedCall(RpcCall):
             CodecError: it cannot be carried.
         """
         self.credit -= 1
-        kind = type(item)
-        if kind in _PLAIN or (kind in _PLAIN_IF_SHORT and len(item) <= _SHORT):
+        if is_plain(item):
             if not self._items:
                 self._outbox.pour_later(self._pour)
             self._items.append(item)
         else:
-            packed = self._codec.encode(item)
             self._pour()
-            self._outbox.add_value(ITEMS, self.id, packed)
+            self._outbox.add_value(ITEMS, self.id, item)
 
     def grant(self, items: int) -> None:
         """The caller has taken items: as many more may be sent.
@@ -182,24 +170,8 @@ class ServedCall(RpcCall):
     def _pour(self) -> None:
         if self._items:
             items, self._items = self._items, []
-            if self.stopped:
-                return
-            try:
+            if not self.stopped:
                 self._outbox.add_items(self.id, items)
-            except CodecError:
-                self._pour_one_by_one(items)
-
-    def _pour_one_by_one(self, items: list[Any]) -> None:
-        """One of them cannot be carried: that ends the stream, behind those before it."""
-        for item in items:
-            try:
-                self._outbox.add_items(self.id, [item])
-            except CodecError as error:
-                self.fail(error, RAISED)
-                self.stopped = True
-                assert self.task is not None  # whoever yields items does so in a task
-                self.task.cancel()
-                return
 
     def _tell_stop(self) -> None:
         self._items.clear()

@@ -12,13 +12,14 @@ import zmq
 
 from sage.transports.codec import Codec
 from sage.transports.errors import CodecError
+from sage.transports.rpc.address import checked_endpoint
 from sage.transports.rpc.admission import Admission
-from sage.transports.rpc.errors import ClosedRpc, ConnectionLost, MalformedMessage, ServerUnreachable
+from sage.transports.rpc.errors import ClosedRpc, ConnectionLost, MalformedMessage, RpcError, ServerUnreachable
 from sage.transports.rpc.failures import kind_of_refusal
 from sage.transports.rpc.handler import Methods, RpcHandler
 from sage.transports.rpc.outbox import Outbox
 from sage.transports.rpc.runner import Runner
-from sage.transports.rpc.served import Peer, Request, ServedCall
+from sage.transports.rpc.served import Peer, ServedCall
 from sage.transports.rpc.wire import (
     BYE,
     CALL,
@@ -26,15 +27,15 @@ from sage.transports.rpc.wire import (
     CLOSING,
     GOODBYE,
     GRANT,
-    HEAD,
     HELLO,
     KEYWORDS,
     MOST_WINDOW,
     OTHER_VERSION,
-    Record,
     UNKNOWN_PEER,
     WELCOME,
+    Record,
     WrongVersion,
+    pack_message,
     pack_record,
     read_message,
 )
@@ -44,8 +45,9 @@ __all__ = ["RpcServer", "RpcServerStatistics"]
 
 _logger = logging.getLogger("sage.transports")
 
-# An answer that was sent before the server closes is given this many seconds to leave.
-_LINGER: Final = 1.0
+# A socket that is closed right after its last message may lose it, whatever its linger time. So clients confirm that
+# they have heard of the end; those that do not within this many seconds hang.
+_PARTING: Final = 1.0
 # libzmq tells that a connection is gone a moment before the socket knows whose it was.
 _MOMENT: Final = 0.01
 
@@ -79,13 +81,18 @@ class RpcServer:
 
     Args:
         handler: functions by name (see `Methods`), or an object that finds them (see `RpcHandler`).
-        address: where; ``tcp://127.0.0.1:0`` takes any free port, ``ipc://@name`` is for this machine and leaves no file.
+        address: where; ``tcp://127.0.0.1:0`` takes any free port, ``ipc://@name`` is for this user on this machine and
+            leaves no file; ``ipc://*`` takes a name of its own.
         curve: its keys and whom it lets in; needed beyond this machine.
         codec: how arguments and answers are carried; clients need one that fits.
         max_concurrency: how many calls run at once; `None` for no bound.
         max_queue: how many more wait for their turn, before calls are refused as `Overloaded`; `None` for no bound.
         heartbeat: after how many seconds of silence a client is asked for a sign. One that gives none for three times
             as long is gone.
+
+    Raises:
+        InvalidChannel: the address is none, or can be reached from other machines and there are no keys.
+        ValueError: a bound that cannot be.
     """
 
     def __init__(
@@ -100,6 +107,7 @@ class RpcServer:
         heartbeat: float = 1.0,
     ) -> None:
         self._handler: RpcHandler = Methods(handler) if isinstance(handler, Mapping) else handler
+        self._endpoint = checked_endpoint(address, curve)
         #: Where it is; with the real port once it is started.
         self.address = address
         self._curve = curve
@@ -110,20 +118,28 @@ class RpcServer:
         self._socket: Socket | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._closing = False
+        # Set while it closes: done when one more client knows.
+        self._parted: asyncio.Future[None] | None = None
         self._calls = 0
         self._malformed = 0
 
     async def start(self) -> str:
         """Begin to serve; return the address, with the port that was chosen.
 
-        Cancel safety: it does not wait.
+        Cancel safety: when cancelled, nothing was bound.
 
         Raises:
-            AccessDenied: the address is beyond this machine and there are no keys.
-            zmq.ZMQError: the address cannot be bound.
+            RpcError: the address cannot be bound.
+            ClosedRpc: it was started before.
         """
         if self._socket is not None:
             raise ClosedRpc("a server is started once", address=self.address)
+        try:
+            # A name may have to be looked up, which may take a while.
+            find = self._endpoint.bindable
+            address = find() if self._endpoint.local else await asyncio.to_thread(find)
+        except OSError as error:
+            raise RpcError(f"it cannot be bound: {error}", address=self.address) from error
         self._runner = Runner(self._handler, self._admission)
         self._loop = asyncio.get_running_loop()
         self._socket = Socket(
@@ -136,10 +152,10 @@ class RpcServer:
             same_user=True,
         )
         try:
-            self.address = self._socket.bind(self.address)
-        except BaseException:
+            self.address = self._socket.bind(address)
+        except zmq.ZMQError as error:
             self._socket.close()
-            raise
+            raise RpcError(f"it cannot be bound: {error}", address=self.address) from error
         self._timer = self._loop.call_later(self._heartbeat, self._beat)
         return self.address
 
@@ -152,10 +168,11 @@ class RpcServer:
     async def aclose(self, drain: float = 0) -> None:
         """Take no more calls, give those that are open `drain` seconds, cancel the rest and wait for them.
 
-        Closing twice is harmless. Callers whose calls are cancelled get `ConnectionLost`.
+        Closing twice is harmless. Callers whose calls are cancelled get `ConnectionLost`. It waits, for a second at
+        most, until all clients have got what was sent to them.
 
-        Cancel safety: when cancelled, all calls are cancelled and the address is free, but the tasks of the calls were
-        not waited for.
+        Cancel safety: when cancelled, all calls are cancelled and the address is free, but the tasks of the calls and
+        the last answers were not waited for.
         """
         if self._stopped:
             return
@@ -167,9 +184,10 @@ class RpcServer:
                         await self._runner.finished()
             self._stop_all()
             await self._runner.aclose()
+            await self._part()
         finally:
             self._stop_all()
-            self._leave()
+            self._release()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -184,10 +202,16 @@ class RpcServer:
 
     def _received(self, parts: list[Any]) -> None:
         identity = bytes(parts[0])
+        peer: Peer | None = None
         try:
-            records = read_message(parts[1:], self._codec)
-            for record in records:
-                self._obey(identity, record)
+            for record in read_message(parts[1:], self._codec):
+                peer = self._peers.get(identity)
+                if peer is None or record.kind == HELLO:
+                    self._meet(identity, record.kind)
+                else:
+                    self._obey(identity, peer, record)
+            if peer is not None:
+                peer.outbox.flush_behind_others()
         except WrongVersion:
             self._dismiss(identity, OTHER_VERSION)
         except MalformedMessage as error:
@@ -201,15 +225,22 @@ class RpcServer:
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
-    def _obey(self, identity: bytes, record: Record) -> None:
-        kind = record.kind
-        peer = self._peers.get(identity)
-        if kind == HELLO:
-            self._welcome(identity)
-        elif peer is None:
+    def _meet(self, identity: bytes, kind: int) -> None:
+        """Somebody begins, or says something without having begun."""
+        if kind != HELLO:
             if kind != BYE:
                 self._say_goodbye(identity, UNKNOWN_PEER)
-        elif kind == CALL:
+        elif self._closing:
+            self._say_goodbye(identity, CLOSING)
+        else:
+            self._forget(identity)
+            outbox = Outbox(self._codec, partial(self._send, identity))
+            self._peers[identity] = Peer(f"client {identity.hex()[:8]}", self._codec, outbox)
+            outbox.add(WELCOME)
+
+    def _obey(self, identity: bytes, peer: Peer, record: Record) -> None:
+        kind = record.kind
+        if kind == CALL:
             self._begin(peer, record)
         elif kind == CANCEL:
             if record.id in peer.calls:
@@ -222,33 +253,24 @@ class RpcServer:
         else:
             raise MalformedMessage(f"a client says nothing of kind {kind}")
 
-    def _welcome(self, identity: bytes) -> None:
-        if self._closing:
-            self._say_goodbye(identity, CLOSING)
-            return
-        self._forget(identity)
-        outbox = Outbox(self._codec, partial(self._send, identity))
-        self._peers[identity] = Peer(f"client {identity.hex()[:8]}", self._codec, outbox)
-        outbox.add(WELCOME)
-
     def _begin(self, peer: Peer, record: Record) -> None:
-        if record.id in peer.calls or record.window > MOST_WINDOW:
-            raise MalformedMessage(f"call {record.id}, window {record.window}: open already, or too much")
-        deadline = self._loop.time() + record.number / 1e6 if record.number else None
-        error: Exception | None = None
-        try:
-            request = _request(record)
-        except CodecError as failed:
-            request, error = Request("", [], {}), failed
-        call = ServedCall(peer, record.id, request, deadline, record.window)
-        if self._closing:
-            error = ServerUnreachable("the server is closing and begins no more calls", method=request.method)
-        if error is not None:
-            call.fail(error, kind_of_refusal(error))
-            call.over()
+        _, flags, _, _, window, id, number, values = record
+        if id in peer.calls or window > MOST_WINDOW:
+            raise MalformedMessage(f"call {id}, window {window}: open already, or too much")
+        deadline = self._loop.time() + number / 1e6 if number else None
+        if self._closing or isinstance(values, CodecError):
+            self._refuse(ServedCall(peer, id, "", [], {}, deadline, window), values)
             return
+        method, args, kwargs = _request(values, flags)
         self._calls += 1
-        self._runner.begin(call)
+        self._runner.begin(ServedCall(peer, id, method, args, kwargs, deadline, window))
+
+    def _refuse(self, call: ServedCall, values: list[Any] | CodecError) -> None:
+        """Say why a call is not begun."""
+        closing = ServerUnreachable("the server is closing and begins no more calls")
+        error = values if isinstance(values, CodecError) else closing
+        call.fail(error, kind_of_refusal(error))
+        call.over()
 
     def _send(self, identity: bytes, parts: list[Any]) -> None:
         assert self._socket is not None
@@ -256,7 +278,7 @@ class RpcServer:
             self._forget(identity)
 
     def _say_goodbye(self, identity: bytes, why: int) -> None:
-        self._send(identity, [HEAD + pack_record(GOODBYE, 0, 0, 0, 0, 0, why), b""])
+        self._send(identity, pack_message([pack_record(GOODBYE, 0, 0, 0, 0, 0, why)]))
 
     def _dismiss(self, identity: bytes, why: int) -> None:
         self._forget(identity)
@@ -267,6 +289,8 @@ class RpcServer:
         peer = self._peers.pop(identity, None)
         if peer is not None:
             self._stop_calls(peer, told=False)
+            if self._parted is not None and not self._parted.done():
+                self._parted.set_result(None)
 
     def _stop_calls(self, peer: Peer, *, told: bool) -> None:
         for call in list(peer.calls.values()):
@@ -280,7 +304,7 @@ class RpcServer:
         """See who can still be reached: a ROUTER knows at once whether it has a connection to somebody."""
         if not self._stopped:
             for identity in identities:
-                self._send(identity, [HEAD, b""])
+                self._send(identity, pack_message([]))
 
     def _beat(self) -> None:
         self._look_for_lost([identity for identity, peer in self._peers.items() if peer.calls])
@@ -290,30 +314,36 @@ class RpcServer:
     def _stopped(self) -> bool:
         return self._socket is None or self._socket.closed
 
-    def _leave(self) -> None:
-        assert self._socket is not None and self._timer is not None
+    async def _part(self) -> None:
+        """Tell all clients that it is over, behind their last answers, and wait until they know."""
         for peer in list(self._peers.values()):
             peer.outbox.add(GOODBYE, number=CLOSING)
             peer.outbox.flush()
-        self._peers.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PARTING):
+                while self._peers:
+                    self._parted = self._loop.create_future()
+                    await self._parted
+
+    def _release(self) -> None:
+        assert self._socket is not None
+        assert self._timer is not None
         self._timer.cancel()
-        self._socket.close(_LINGER)
+        self._socket.close()
+        self._peers.clear()
 
 
-def _request(record: Record) -> Request:
-    """What a CALL asks.
+def _request(values: list[Any], flags: int) -> tuple[str, list[Any], dict[str, Any]]:
+    """The method, the positional and the keyword arguments of a CALL.
 
     Raises:
-        CodecError: its value cannot be decoded.
         MalformedMessage: it is no CALL.
     """
-    values = record.values
-    if isinstance(values, CodecError):
-        raise values
     if len(values) != 1 or type(values[0]) is not list or not values[0]:
         raise MalformedMessage("a CALL tells no method")
-    method, *args = values[0]
-    kwargs = args.pop() if record.flags & KEYWORDS and args else {}
+    args = values[0]
+    method = args.pop(0)
+    kwargs = args.pop() if flags & KEYWORDS and args else {}
     if type(method) is not str or type(kwargs) is not dict:
         raise MalformedMessage("a CALL tells its method, or its keywords, in another way")
-    return Request(method, args, kwargs)
+    return method, args, kwargs

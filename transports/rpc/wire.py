@@ -1,15 +1,16 @@
 """What travels between a client and a server of calls: the wire format, version 1.
 
 A client is a DEALER socket, a server a ROUTER. All that one side has to say to one peer in one turn of its event loop
-is one ZeroMQ message (behind the routing id, which belongs to the ROUTER), of two parts or more::
+is one ZeroMQ message (behind the routing id, which belongs to the ROUTER), of one part or more::
 
-    part 0     head     8 bytes: "SAGERPC" and the version, one byte
-                        28 bytes for each record, as follows
-    part 1     body     the values of all records, in order, as one body of `sage.transports.codec`:
-                        the MessagePack array [nil, [value, value, ...]]; empty if there are none
-    part 2...  buffers  what the values hold out of band, in order
+    part 0     8 bytes   "SAGERPC" and the version, one byte
+               4 bytes   how many records there are
+               28 bytes  for each record, as follows
+               the rest  the values of all records, in order, as one body of `sage.transports.codec`: the MessagePack
+                         array [nil, [value, value, ...]]; nothing if there are none
+    part 1...            what the values hold out of band, in order
 
-A record is, all integers unsigned and little-endian::
+A record is, all integers (also the number of records) unsigned and little-endian::
 
     offset  size  field
     0       1     kind
@@ -44,8 +45,9 @@ Kinds a server sends:
                   exceeded, 5 the server closed meanwhile, 6 it closes and has not begun the call. Ends the call
  19     ITEMS     values: items of a stream, one value each
  20     END       behind the last item of a stream. Ends the call
- 21     GOODBYE   the connection is over. number: 0, the server closes; 1, it does not know this client (any more),
-                  which has to make a new connection; 2, it does not speak the client's version
+ 21     GOODBYE   the connection is over. number: 0, the server closes and waits a moment for the client's BYE; 1, it
+                  does not know this client (any more), which has to make a new connection; 2, it does not speak the
+                  client's version
 ======  ========  ====================================================================================================
 
 Fields a kind does not use are 0. A message may have no records: it shows whether the peer can be reached. Each call is
@@ -53,7 +55,7 @@ answered at most once, by ANSWER, ERROR or END; by none behind its CANCEL. What 
 is ignored: it has crossed a CANCEL on its way. A value that cannot be decoded spoils its own record only: the call
 fails with the reason. A message that breaks the rules in another way is dropped whole, and its sender with it.
 
-The first 8 bytes stay the same in every version; a server answers another version with a GOODBYE of its own.
+The first 8 bytes mean the same in every version; a server answers another version with a GOODBYE of its own.
 """
 
 import struct
@@ -76,7 +78,6 @@ __all__ = [
     "ERROR",
     "GOODBYE",
     "GRANT",
-    "HEAD",
     "HELLO",
     "ITEMS",
     "KEYWORDS",
@@ -88,6 +89,7 @@ __all__ = [
     "VERSION",
     "WELCOME",
     "WrongVersion",
+    "pack_message",
     "pack_record",
     "read_message",
 ]
@@ -104,12 +106,14 @@ KEYWORDS = 1
 CLOSING, UNKNOWN_PEER, OTHER_VERSION = range(3)
 
 _MAGIC = b"SAGERPC"
-#: How every message begins.
-HEAD = _MAGIC + bytes([VERSION])
+_BEGIN = _MAGIC + bytes([VERSION])
+_HEAD = struct.Struct("<8sI")
 #: The largest window of a stream.
 MOST_WINDOW = 1 << 16
 #: How many buffers a record can tell of.
 MOST_BUFFERS = 0xFFFF
+
+Bytes = bytes | memoryview
 
 _RECORD = struct.Struct("<BBHIIQQ")
 #: ``pack_record(kind, flags, buffers, values, window, id, number)``
@@ -125,10 +129,17 @@ class Record(NamedTuple):
 
     kind: int
     flags: int
+    buffers: int
+    own: int
     window: int
     id: int
     number: int
     values: list[Any] | CodecError
+
+
+def pack_message(records: Sequence[bytes], body: Bytes = b"", buffers: Sequence[Any] = ()) -> list[Any]:
+    """The parts of a message; `body` and `buffers` hold the values of its records, as a `Frame` does."""
+    return [b"".join([_HEAD.pack(_BEGIN, len(records)), *records, body]), *buffers]
 
 
 def read_message(parts: Sequence[Any], codec: Codec) -> list[Record]:
@@ -138,22 +149,25 @@ def read_message(parts: Sequence[Any], codec: Codec) -> list[Record]:
         WrongVersion: it is a message of another version.
         MalformedMessage: it is none of this protocol.
     """
-    rows = _rows(parts)
-    body = parts[1]
-    if len(rows) == 1 and not rows[0][3]:  # a lone CANCEL, GRANT or END
-        values: list[Any] = []
-        _check_no_values(parts)
-    else:
+    rows, body = _taken_apart(parts)
+    buffers = parts[1:]
+    values: list[Any] = []
+    if len(body):
         try:
-            values = _values(parts, rows, codec)
+            values, sizes = codec.decode_items(body, buffers)
         except CodecError:
-            return _one_by_one(body, parts[2:], rows, codec)
+            return _one_by_one(body, buffers, rows, codec)
+        if sizes is not None:
+            raise MalformedMessage("its values have sizes")
     records: list[Record] = []
-    at = 0
-    for kind, flags, _, count, window, id, number in rows:
-        end = at + count
-        records.append(_new(Record, (kind, flags, window, id, number, values[at:end])))
+    at = beside = 0
+    for row in rows:
+        end = at + row[3]
+        beside += row[2]
+        records.append(_new(Record, (*row, values[at:end])))
         at = end
+    if at != len(values) or beside != len(buffers) or (buffers and not values):
+        raise MalformedMessage("its values are not those of its records")
     return records
 
 
@@ -161,48 +175,34 @@ def read_message(parts: Sequence[Any], codec: Codec) -> list[Record]:
 _new = tuple.__new__
 
 
-def _rows(parts: Sequence[Any]) -> list[tuple[int, ...]]:
-    head = bytes(parts[0]) if parts else b""
-    if not head.startswith(HEAD):
-        if head.startswith(_MAGIC) and len(head) >= len(HEAD):
-            raise WrongVersion(f"the peer speaks version {head[len(_MAGIC)]}, this side version {VERSION}")
+def _taken_apart(parts: Sequence[Any]) -> tuple[list[tuple[int, ...]], Bytes]:
+    """The records as they were packed, and the body behind them."""
+    head = parts[0] if parts else b""
+    if len(head) < _HEAD.size:
         raise MalformedMessage("it is no message of calls")
-    if len(parts) < 2 or len(head) % _RECORD.size != len(HEAD):
-        raise MalformedMessage(f"a head of {len(head)} bytes and {len(parts)} parts are no message")
-    return list(_RECORD.iter_unpack(head[len(HEAD) :]))
+    begin, count = _HEAD.unpack_from(head)
+    if begin != _BEGIN:
+        if begin.startswith(_MAGIC):
+            raise WrongVersion(f"the peer speaks version {begin[len(_MAGIC)]}, this side version {VERSION}")
+        raise MalformedMessage("it is no message of calls")
+    end = _HEAD.size + count * _RECORD.size
+    if end > len(head):
+        raise MalformedMessage(f"its {len(head)} bytes do not hold {count} records")
+    return list(_RECORD.iter_unpack(head[_HEAD.size : end])), head[end:]
 
 
-def _values(parts: Sequence[Any], rows: list[tuple[int, ...]], codec: Codec) -> list[Any]:
-    """All values at once, which is several times quicker than one by one."""
-    count = sum([row[3] for row in rows])
-    if not count:
-        _check_no_values(parts)
-        return []
-    values, sizes = codec.decode_items(parts[1], parts[2:])
-    if len(values) != count or sizes is not None or sum([row[2] for row in rows]) != len(parts) - 2:
-        raise MalformedMessage("the records tell of other values than the message holds")
-    return values
-
-
-def _check_no_values(parts: Sequence[Any]) -> None:
-    if len(parts) != 2 or len(parts[1]):
-        raise MalformedMessage("the message holds values that no record tells of")
-
-
-def _one_by_one(body: Any, buffers: Sequence[Any], rows: list[tuple[int, ...]], codec: Codec) -> list[Record]:
+def _one_by_one(body: Any, buffers: Sequence[Any], rows: list[Any], codec: Codec) -> list[Record]:
     """Decode the values of each record by themselves, since something in this message cannot be decoded."""
     packer = Packer()
     records: list[Record] = []
-    for (kind, flags, _, count, window, id, number), (data, beside) in zip(
-        rows, _pieces(body, buffers, rows), strict=True
-    ):
+    for row, (data, beside) in zip(rows, _pieces(body, buffers, rows), strict=True):
         values: list[Any] | CodecError
         try:
-            whole = b"".join([b"\x92\xc0", packer.pack_array_header(count), data])
-            values = codec.decode_items(whole, beside).values if count else []
+            whole = b"".join([b"\x92\xc0", packer.pack_array_header(row[3]), data])
+            values = codec.decode_items(whole, beside).values if row[3] else []
         except CodecError as error:
             values = error
-        records.append(Record(kind, flags, window, id, number, values))
+        records.append(_new(Record, (*row, values)))
     return records
 
 
@@ -226,5 +226,5 @@ def _pieces(body: Any, buffers: Sequence[Any], rows: list[tuple[int, ...]]) -> l
         if walker.tell() != len(body) or beside != len(buffers):
             raise ValueError("something follows the last value")
     except Exception as error:  # whatever msgpack raises about bytes that are none of its own
-        raise MalformedMessage(f"the body cannot be taken apart: {error or type(error).__name__}") from error
+        raise MalformedMessage(f"the body cannot be taken apart: {type(error).__name__} {error}") from error
     return pieces

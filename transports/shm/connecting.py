@@ -15,7 +15,7 @@ from sage.transports.shm.forks import leave_behind
 from sage.transports.shm.greeting import Greeting, receive_greeting, send_greeting
 from sage.transports.shm.links import HostNames, ShmConsumerLink, ShmSenderLink
 from sage.transports.shm.messages import CONSUMER, SENDER, Hello, Welcome, read_welcome
-from sage.transports.shm.segment import Layout, create_segment, map_segment
+from sage.transports.shm.segment import Layout, Segment, create_segment, map_segment
 from sage.transports.shm.wire import Wire
 
 __all__ = ["Where", "connect_consumer", "connect_sender"]
@@ -59,12 +59,13 @@ async def connect_sender(where: Where, sender_id: str | None, layout: Layout) ->
     """
     with _errors_told(where):
         segment, memory = create_segment(layout)
-        with _closed(memory):
-            sock, greeting = await _meet(where, Hello(SENDER, where.channel, sender_id, layout), memory)
-        with closing(greeting), _closed_on_error(sock):
-            welcome = read_welcome(greeting.message)
-            wire = Wire(sock, greeting.unpacker)
-            return ShmSenderLink(_names(where, sock), wire, segment), welcome
+        with _closed_on_error(segment):
+            with _closed(memory):
+                sock, greeting = await _meet(where, Hello(SENDER, where.channel, sender_id, layout), memory)
+            with closing(greeting), _closed_on_error(sock):
+                welcome = read_welcome(greeting.message)
+                wire = Wire(sock, greeting.unpacker)
+                return ShmSenderLink(_names(where, sock), wire, segment), welcome
 
 
 async def connect_consumer(where: Where, codec: Codec) -> tuple[ShmConsumerLink, Welcome]:
@@ -104,8 +105,6 @@ async def _reach(sock: socket.socket, where: Where) -> None:
         except BlockingIOError:  # as many stand at its door as the system allows; nothing tells when one has entered
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
-        except ConnectionRefusedError as error:
-            raise where.refused(_why_nobody_listens(where)) from error
         else:
             return
 
@@ -142,6 +141,8 @@ def _errors_told(where: Where) -> Iterator[None]:
         raise where.refused(f"its host did not answer within {where.patience:g} s") from error
     except (ProtocolError, ValueError) as error:
         raise where.refused(f"its host cannot be used: {error}") from error
+    except ConnectionError as error:
+        raise where.refused(_why_nobody_listens(where)) from error
     except OSError as error:
         raise where.refused(f"the connection failed: {error}") from error
 
@@ -155,9 +156,9 @@ def _closed(descriptor: int) -> Iterator[None]:
 
 
 @contextmanager
-def _closed_on_error(sock: socket.socket) -> Iterator[None]:
+def _closed_on_error(thing: socket.socket | Segment) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        sock.close()
+        thing.close()
         raise

@@ -1,7 +1,5 @@
 """Queues in shared memory: between processes of one machine and user."""
 
-import os
-import socket
 from collections.abc import Mapping
 from typing import Any, Self, TypeVar, cast
 
@@ -59,11 +57,9 @@ class SageQueueDescriptor(HostedQueueDescriptor[T]):
         super().__init__(maxsize, queue_id, allow_pickle)
         if isinstance(memory, bool) or not isinstance(memory, int) or memory < LEAST_MEMORY:
             raise InvalidChannel(f"channel {self.queue_id!r}: memory={memory!r}; give at least {LEAST_MEMORY} bytes")
-        if isinstance(connection_timeout, bool) or not isinstance(connection_timeout, (int, float)):
-            raise InvalidChannel(f"channel {self.queue_id!r}: connection_timeout={connection_timeout!r} is no number")
-        if not connection_timeout > 0:
+        if not (isinstance(connection_timeout, int | float) and connection_timeout > 0):
             raise InvalidChannel(
-                f"channel {self.queue_id!r}: connection_timeout is {connection_timeout}; it must be > 0"
+                f"channel {self.queue_id!r}: connection_timeout={connection_timeout!r} is no number of seconds above 0"
             )
         self.memory = memory
         self.connection_timeout = connection_timeout
@@ -73,7 +69,7 @@ class SageQueueDescriptor(HostedQueueDescriptor[T]):
     @property
     def address(self) -> str:
         """``shm://`` and the name of the host's socket; of the queue as long as there is none."""
-        return f"shm://{self._where.get('socket', self.queue_id)}"
+        return f"shm://{self._hosted_at.get('socket', self.queue_id)}"
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -83,7 +79,7 @@ class SageQueueDescriptor(HostedQueueDescriptor[T]):
             "memory": self.memory,
             "allow_pickle": self.allow_pickle,
             "connection_timeout": self.connection_timeout,
-            **self._where,
+            **self._hosted_at,
         }
 
     @classmethod
@@ -100,10 +96,10 @@ class SageQueueDescriptor(HostedQueueDescriptor[T]):
     @property
     def hosted_elsewhere(self) -> bool:
         """See `QueueDescriptor.hosted_elsewhere`."""
-        return bool(self._found) and self._host_here is None
+        return self._host_here is None and bool(self._found)
 
     @property
-    def _where(self) -> Mapping[str, str]:
+    def _hosted_at(self) -> Mapping[str, str]:
         host = self._host_here
         return self._found if host is None else cast("Mapping[str, str]", host.metadata)
 
@@ -135,7 +131,7 @@ class SageQueueDescriptor(HostedQueueDescriptor[T]):
 
     def _checked_where(self) -> Where:
         self._check_system()
-        where = self._where
+        where = self._hosted_at
         if not where:
             raise self._unreachable("nobody hosts it yet: open() it, and pass on to_dict() of that")
         return Where(self.name, self.address, where["socket"], where["machine"], self.connection_timeout)
@@ -145,7 +141,7 @@ class SageQueueDescriptor(HostedQueueDescriptor[T]):
             raise self._unreachable("memory without a name is shared on Linux only: use create_queue('rpc')")
 
     def _unreachable(self, reason: str) -> UnreachableChannel:
-        return UnreachableChannel(reason, channel=self.name, address=self.address)
+        return self._error(UnreachableChannel, reason)
 
 
 _OPTIONS = ("maxsize", "memory", "allow_pickle", "connection_timeout")

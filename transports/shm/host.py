@@ -10,7 +10,7 @@ from typing import Final
 from sage.transports.codec import Codec
 from sage.transports.remote.descriptor import Host
 from sage.transports.remote.seats import ProtocolError
-from sage.transports.shm.address import Peer, new_name, of_this_user, peer_of, socket_address, this_machine
+from sage.transports.shm.address import Peer, of_this_user, peer_of, socket_address, this_machine
 from sage.transports.shm.forks import leave_behind
 from sage.transports.shm.greeting import Greeting, receive_greeting, send_greeting
 from sage.transports.shm.inlet import Inlet
@@ -52,10 +52,8 @@ class ShmHost(Host):
         OSError: the socket cannot be bound.
     """
 
-    queue: SharedQueue
-
     def __init__(self, name: str, queue: SharedQueue, codec: Codec, layout: Layout) -> None:
-        self.queue = queue
+        self.queue = self._queue = queue
         self.metadata = {"socket": name, "machine": this_machine()}
         self._codec = codec
         self._layout = layout
@@ -160,15 +158,12 @@ class ShmHost(Host):
         wire = Wire(sock, greeting.unpacker)
         if hello.role == SENDER:
             inlet = Inlet(wire, map_segment(greeting.memory(), hello.layout), self._codec)
-            self._seat_sender(sock, ShmSenderPeer(wire, peer.pid, inlet, self.queue, self._forget), hello.sender_id)
+            self._seat_sender(sock, ShmSenderPeer(wire, peer.pid, inlet, self._queue, self._forget), hello.sender_id)
         else:
             self._seat_consumer(sock, wire, peer)
 
     def _seat_sender(self, sock: socket.socket, sender: ShmSenderPeer, sender_id: str | None) -> None:
-        former = [peer for peer in self._senders() if sender_id is not None and peer.seat.sender_id == sender_id]
         sender.seat = self.queue.seat_sender(sender, sender_id)
-        for peer in former:
-            peer.put_out("another sender has come under its identity")
         welcome = Welcome(self.queue.credit.capacity, sender.seat.received, _NO_MEMORY)
         self._start(sock, sender, welcome, None)
 
@@ -192,9 +187,6 @@ class ShmHost(Host):
             peer.gone(f"it left while it was let in: {error}")
         else:
             peer.wire.start(peer)
-
-    def _senders(self) -> list[ShmSenderPeer]:
-        return [peer for peer in self._peers if isinstance(peer, ShmSenderPeer)]
 
     def _forget(self, peer: ShmSenderPeer | ShmConsumerPeer) -> None:
         self._peers.discard(peer)

@@ -35,9 +35,9 @@ class _Loan(weakref.ref["ctypes.Array[ctypes.c_ubyte]"]):
 class Inlet:
     """Reads frames.
 
-    What lies in the ring is copied out at once, and its room given back. What lies in the pool is read in place: whoever
-    looks at it (an array, a view of it, a memoryview) keeps the memory mapped, also when the connection is closed, and
-    the extent is given back when the last of them is gone.
+    What lies in the ring is copied out at once, and its room given back. What lies in the pool is read in place:
+    whoever looks at it (an array, a view of it, a memoryview) keeps the memory mapped, also when the connection is
+    closed, and the extent is given back when the last of them is gone.
 
     Args:
         wire: the connection.
@@ -49,7 +49,8 @@ class Inlet:
         self._wire = wire
         self._layout = segment.layout
         self._segment = segment
-        self._ring = memoryview(segment.memory)[: segment.layout.ring].toreadonly()
+        with memoryview(segment.memory) as whole, whole[: segment.layout.ring] as ring:
+            self._ring = ring.toreadonly()
         self._codec = codec
         # Read and not told yet: regions of the ring, and their bytes.
         self._regions = 0
@@ -77,7 +78,7 @@ class Inlet:
             content = read_frame(self._codec, self._in_ring(at, length), (), items=items)
             self._read(length)
             return content
-        parts = []
+        parts: list[Any] = []
         region = 0
         for at, length in zip(places[::2], places[1::2], strict=True):
             if at < self._layout.ring:
@@ -123,6 +124,8 @@ class Inlet:
         self._loans.clear()
         self._whole.clear()
         self._part = None
+        self._ring.release()
+        self._segment.close()
 
     # -- parts -------------------------------------------------------------------------------------------------------
 

@@ -37,6 +37,9 @@ class ShmSenderLink(SenderLink):
         segment: the memory that the host was given.
     """
 
+    # Frames cost little here, and the allocator takes larger ones from the system anew each time.
+    frame_bytes = 1 << 16
+
     _events: SenderEvents
 
     def __init__(self, host: HostNames, wire: Wire, segment: Segment) -> None:
@@ -58,8 +61,7 @@ class ShmSenderLink(SenderLink):
 
     def send(self, frame: Frame) -> None:
         """See `SenderLink.send`."""
-        if not self._wire.closed:
-            self._outlet.send(frame)
+        self._outlet.send(frame)
 
     def want(self, places: int, least: int) -> None:
         """See `SenderLink.want`."""
@@ -124,7 +126,7 @@ class ShmConsumerLink(ConsumerLink):
         self._host = host
         self._wire = wire
         self._inlet = Inlet(wire, segment, codec)
-        # Records that were delivered and not acknowledged.
+        # Items that were delivered and not acknowledged.
         self._pending = 0
         # The host waits until there are none.
         self._needing = False
@@ -139,10 +141,10 @@ class ShmConsumerLink(ConsumerLink):
         """See `ConsumerLink.want`."""
         self._wire.tell_now(messages.DEMAND, records)
 
-    def acknowledge(self, records: int) -> None:
+    def acknowledge(self, items: int) -> None:
         """See `ConsumerLink.acknowledge`."""
-        self._pending -= records
-        self._wire.tell(messages.ACK, records)
+        self._pending -= items
+        self._wire.tell(messages.ACK, items)
         self._tell_when_taken()
 
     def leave(self) -> None:
@@ -159,7 +161,7 @@ class ShmConsumerLink(ConsumerLink):
         match kind:
             case messages.FRAME:
                 items = self._inlet.frame(numbers[1], numbers[2:])
-                self._pending += sum([size for _, size in items])
+                self._pending += len(items)
                 self._events.delivered(items)
             case messages.PIECE:
                 self._inlet.piece(*numbers[1:])
@@ -184,6 +186,6 @@ class ShmConsumerLink(ConsumerLink):
             self._events.broken(self._host.broken(reason))
 
     def _tell_when_taken(self) -> None:
-        if self._needing and self._pending <= 0:
+        if self._needing and not self._pending:
             self._needing = False
             self._inlet.all_taken()

@@ -17,27 +17,27 @@ Both sides check that the other one runs under the same user (SO_PEERCRED).
 
 **After it**, arrays of integers that are 0 or more; the first one tells the kind:
 
-====  ==========  =============================  =========================================================================
-0     REFUSED     reason (text)                  the other side broke the protocol, or has to go; closes
-1     FRAME       items, (offset, length)...     items, as the codec's body and the buffers beside it, in this order
-2     PIECE       offset, length, left           a part of what is too large for the ring; `left` bytes of it will follow
-3     FREED       regions, offset...             so many regions of the ring, and these extents of the pool, are read
-4     WANT        places, least                  sender: see `SenderLink.want`
-5     GIVE_BACK   places                         sender: see `SenderLink.give_back`
-6     END                                        sender: nothing more will come
-7     GRANT       places, queued                 host: see `SenderPeer.grant`
-8     RECALL                                     host: see `SenderPeer.recall`
-9     UNWANTED                                   host: the receiver wants nothing more
-10    ENDED                                      host: the end has arrived
-11    DEMAND      records                        consumer: see `ConsumerLink.want`
-12    ACK         records                        consumer: see `ConsumerLink.acknowledge`
-13    LEAVE                                      consumer: it wants nothing more
-14    TOLD        queued                         host: so many records are left in the queue
-15    FINISHED                                   host: nothing more will come
-16    LEFT                                       host: the leave has arrived
-17    NEED                                       who sends items: the pool is full; tell when you have taken everything
-18    HELD                                       who reads them: everything was taken, and what is not freed is kept
-====  ==========  =============================  =========================================================================
+====  ==========  ==========================  ==========================================================================
+0     REFUSED     reason (text)               the other side broke the protocol, or has to go; closes
+1     FRAME       items, (offset, length)...  items, as the codec's body and the buffers beside it, in this order
+2     PIECE       offset, length, left        a part of what is too large for the ring; `left` bytes of it will follow
+3     FREED       regions, offset...          so many regions of the ring, and these extents of the pool, are read
+4     WANT        places, least               sender: see `SenderLink.want`
+5     GIVE_BACK   places                      sender: see `SenderLink.give_back`
+6     END                                     sender: nothing more will come
+7     GRANT       places, queued              host: see `SenderPeer.grant`
+8     RECALL                                  host: see `SenderPeer.recall`
+9     UNWANTED                                host: the receiver wants nothing more
+10    ENDED                                   host: the end has arrived
+11    DEMAND      records                     consumer: see `ConsumerLink.want`
+12    ACK         items                       consumer: see `ConsumerLink.acknowledge`
+13    LEAVE                                   consumer: it wants nothing more
+14    TOLD        queued                      host: so many records are left in the queue
+15    FINISHED                                host: nothing more will come
+16    LEFT                                    host: the leave has arrived
+17    NEED                                    who sends items: the pool is full; tell when you have taken everything
+18    HELD                                    who reads them: everything was taken, and what is not freed is kept
+====  ==========  ==========================  ==========================================================================
 
 The offset of a part tells where it lies: below `ring`, in the frame's region of the ring; below `size`, in an extent of
 the pool, which begins there; at `size`, nowhere in the memory: it came in pieces before, and so did all others like it,

@@ -14,7 +14,7 @@ from sage.transports.shm.wire import Wire
 
 __all__ = ["LARGE", "Outlet"]
 
-#: From this many bytes on, a buffer is read in place; to copy smaller ones costs the reader less than to give them back.
+#: From this many bytes on, a buffer is read in place; to copy smaller ones costs the reader less than giving them back.
 LARGE: Final = 1 << 16
 
 
@@ -68,6 +68,7 @@ class Outlet:
     def __init__(self, wire: Wire, segment: Segment, on_room: Callable[[], None]) -> None:
         self._wire = wire
         layout = segment.layout
+        self._segment = segment
         self._memory = memoryview(segment.memory)
         self._ring = Ring(layout.ring)
         self._pool = Pool(layout.ring, layout.size)
@@ -88,7 +89,9 @@ class Outlet:
         return bool(self._waiting)
 
     def send(self, frame: Frame) -> None:
-        """Write a frame, or keep it until there is room."""
+        """Write a frame, or keep it until there is room; if the connection is closed, do nothing."""
+        if self._wire.closed:
+            return
         body = frame.body
         size = len(body)
         if not (frame.buffers or self._waiting) and size <= self._largest_region:  # the usual case
@@ -142,6 +145,7 @@ class Outlet:
         """Forget what waits, and the memory."""
         self._waiting.clear()
         self._memory.release()
+        self._segment.close()
 
     def _go_on(self) -> None:
         """Write what there is room for."""

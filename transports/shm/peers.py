@@ -88,7 +88,7 @@ class ShmSenderPeer(SenderPeer):
         self._on_gone(self)
 
     def put_out(self, reason: str) -> None:
-        """Tell it why it has to go, and close the connection."""
+        """See `SenderPeer.put_out`."""
         self.wire.refuse(reason)
         self.gone(reason)
 

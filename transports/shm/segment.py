@@ -69,6 +69,13 @@ class Segment:
         self.layout = layout
         self.memory = mmap.mmap(fd, layout.size)
 
+    def close(self) -> None:
+        """Unmap it, now or when the last one who reads in it has gone. Closing twice is harmless."""
+        try:
+            self.memory.close()
+        except BufferError:
+            return  # whoever reads in it keeps it
+
 
 def shares_memory() -> bool:
     """Whether this system can share memory without a name."""

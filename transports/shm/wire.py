@@ -163,24 +163,32 @@ class Wire:
         if not content:
             self._give_up("it closed its connection, or its process ended")
             return
-        self._unpacker.feed(content)
-        self._work()
+        self._work(content)
 
-    def _work(self) -> None:
+    def _work(self, content: bytes = b"") -> None:
         """Handle messages until none is left or it is the turn of others."""
         self._working = False
-        assert self._events is not None, "a wire is read once it is started"
+        events = self._events
+        assert events is not None, "a wire is read once it is started"
         deadline = self._loop.time() + _SLICE
         try:
+            self._feed(content)
             while not self.closed and (message := self._next()) is not None:
-                self._events.received(message[0], message)
+                events.received(message[0], message)
                 if self._loop.time() > deadline:
                     self._working = True
                     self._loop.call_soon(self._work)
                     break
-        except (ProtocolError, CodecError) as error:
-            self.refuse(str(error))
-            self._events.gone(str(error))
+        except (ProtocolError, CodecError, MemoryError) as error:
+            reason = str(error) or "there is no memory for what it sends"
+            self.refuse(reason)
+            events.gone(reason)
+
+    def _feed(self, content: bytes) -> None:
+        try:
+            self._unpacker.feed(content)
+        except UnpackException as error:  # what came of one message is more than a message may have
+            raise ProtocolError(f"it sent bytes that are no message: {error!r:.100}") from error
 
     def _next(self) -> tuple[int, ...] | None:
         try:

@@ -5,7 +5,7 @@ import os
 import platform
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import zmq
 
@@ -14,7 +14,7 @@ from sage.transports.zmq.monitor import Event, EventKind
 from sage.transports.zmq.socket import Buffer, Socket
 from sage.transports.zmq.stream import Stream
 from sage.transports.zmq.target import MAX_QUEUE_PARTS, Target
-from sage.transports.zmq.wire import Header, Hello, Kind, Refusal, Role, Welcome, WireError, unpack_header
+from sage.transports.zmq.wire import HEADER, Header, Hello, Kind, Refusal, Role, Welcome, WireError, unpack_header
 
 __all__ = ["BEATS", "Connection", "ConnectionUser", "connect"]
 
@@ -146,7 +146,7 @@ class Connection:
 
     def _take(self, header: Header, message: list[Buffer]) -> None:
         stream, user = self.stream, self._user
-        if stream.receive(header):
+        if stream.receive(header, sum(map(len, message)) - HEADER):
             if user is None:
                 self._early.append((header, message[1:]))
             else:
@@ -205,7 +205,10 @@ class Connection:
         elif header.a == Refusal.UNKNOWN_SESSION:
             self._fail(self._broken(f"it had no connection to us for {self._welcome.lost_after:g} s and gave us up"))
         else:
-            self._fail(self._broken(text))
+            peer = f"the host at {target.address}"
+            self._fail(
+                BrokenChannel(f"{peer} refused: {text}", channel=target.queue, address=target.address, peer=peer)
+            )
 
     def _deny(self, reason: str) -> None:
         target = self._target

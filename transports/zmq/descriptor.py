@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Mapping
+from functools import partial
 from typing import Any, Literal, Self, TypeVar
 
 import zmq
@@ -25,8 +26,8 @@ T = TypeVar("T")
 class RPCQueueDescriptor(HostedQueueDescriptor[T]):
     """Names a queue that is reached over TCP, or over a Unix socket, with ZeroMQ.
 
-    Without a port (or with ``endpoint="ipc://*"``) the queue has no place yet: who uses it first hosts it, and `to_dict`
-    tells the place from then on. With one, the queue is reached there, unless `open` hosts it there.
+    Without a port (or with ``endpoint="ipc://*"``) the queue has no place yet: who uses it first hosts it, and
+    `to_dict` tells the place from then on. With one, the queue is reached there, unless `open` hosts it there.
 
     Beyond the machine itself CURVE keys are needed: without them anyone could put, get and listen. The host has its own
     pair, and lets in the public keys it is told; others have theirs, and know the host's public key, which the
@@ -186,7 +187,10 @@ class RPCQueueDescriptor(HostedQueueDescriptor[T]):
                 address=self.address,
             )
         try:
-            address = await asyncio.to_thread(self._endpoint.bindable, self._bind)
+            endpoint = self._endpoint
+            # Names of other machines may have to be asked for somewhere.
+            find = partial(endpoint.bindable, self._bind)
+            address = find() if endpoint.local else await asyncio.to_thread(find)
             return ZmqHost.open(
                 self.queue_id,
                 address,

@@ -13,7 +13,7 @@ from sage.transports.errors import CodecError, TransportError
 from sage.transports.remote import Host, HostedQueue, ProtocolError
 from sage.transports.zmq.connection import BEATS
 from sage.transports.zmq.keys import CurveServer
-from sage.transports.zmq.sessions import ConsumerSession, SenderSession, Session
+from sage.transports.zmq.sessions import ConsumerSession, Doorway, SenderSession, Session
 from sage.transports.zmq.socket import Buffer, Socket
 from sage.transports.zmq.target import MAX_QUEUE_PARTS
 from sage.transports.zmq.wire import (
@@ -107,7 +107,8 @@ class ZmqHost(Host):
         try:
             if not self._all_settled():
                 self._settled = self._loop.create_future()
-                await asyncio.wait([self._settled], timeout=_FAREWELL)
+                await asyncio.wait([self._settled], timeout=min(_FAREWELL, self._welcome.lost_after))
+            await self._socket.unbind()
         finally:
             self._stop()
 
@@ -157,29 +158,18 @@ class ZmqHost(Host):
         def write(parts: list[Any]) -> bool:
             return self._socket.send([peer, *parts])
 
-        session: Session
-        if role is Role.SENDER:
-            self._replace(hello.sender_id)
-            session = SenderSession(self.queue, self._codec, hello, write)
-        else:
-            session = ConsumerSession(self.queue, self._codec, hello, write)
-        self._sessions[peer] = session
+        def dismiss(why: Refusal, reason: str) -> None:
+            self._sessions.pop(peer, None)
+            self._refuse(peer, why, reason)
+
+        kind = SenderSession if role is Role.SENDER else ConsumerSession
+        session = self._sessions[peer] = kind(self.queue, self._codec, hello, Doorway(write, dismiss))
         self._welcome_again(session)
 
     def _welcome_again(self, session: Session) -> None:
         received = session.seat.received if isinstance(session, SenderSession) else 0
         capacity = self.queue.credit.capacity or 0
         session.stream.note(Kind.WELCOME, capacity, received, [self._welcome.pack()])
-
-    def _replace(self, sender_id: str | None) -> None:
-        """A sender comes again under its identity: its former self is put out. The queue takes care of the seat."""
-        if sender_id is None:
-            return
-        for peer, session in list(self._sessions.items()):
-            if isinstance(session, SenderSession) and session.hello.sender_id == sender_id:
-                del self._sessions[peer]
-                session.over = True
-                self._refuse(peer, Refusal.REPLACED, f"another sender came as {sender_id!r}")
 
     # -- ends --------------------------------------------------------------------------------------------------------
 

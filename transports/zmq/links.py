@@ -14,7 +14,6 @@ __all__ = ["ZmqConsumerLink", "ZmqSenderLink", "frame_bytes"]
 
 # A sender pauses while so many bytes are not acknowledged, and goes on when half of them are.
 _CONGESTED: Final = 32 << 20
-# Sizes of buffers count towards what is kept only when there are any: most frames have none.
 
 
 def frame_bytes(frame: Frame) -> int:
@@ -127,9 +126,9 @@ class ZmqConsumerLink(ConsumerLink):
         """See `ConsumerLink.want`."""
         self._stream.post(Kind.DEMAND, records)
 
-    def acknowledge(self, records: int) -> None:
+    def acknowledge(self, items: int) -> None:
         """See `ConsumerLink.acknowledge`."""
-        self._stream.post(Kind.TAKEN, records)
+        self._stream.post(Kind.TAKEN, items)
 
     def leave(self) -> None:
         """See `ConsumerLink.leave`."""
@@ -177,5 +176,5 @@ class ZmqConsumerLink(ConsumerLink):
             broken.__cause__ = error
             events.broken(broken)
             return
-        events.delivered(items)
         events.told(header.b)
+        events.delivered(items)

@@ -31,6 +31,8 @@ class EventKind(enum.Enum):
     DENIED = "denied"
     #: The other side went away, or spoke something else, before the connection was made; it is tried again.
     FAILED = "failed"
+    #: The socket does not listen any more: its address is free.
+    UNBOUND = "unbound"
 
 
 class Event(NamedTuple):
@@ -55,6 +57,7 @@ _WATCHED: Final = (
     zmq.EVENT_HANDSHAKE_SUCCEEDED
     | zmq.EVENT_DISCONNECTED
     | zmq.EVENT_CONNECT_RETRIED
+    | zmq.EVENT_CLOSED
     | zmq.EVENT_HANDSHAKE_FAILED_AUTH
     | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
     | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
@@ -113,6 +116,8 @@ class Monitor:
             return Event(EventKind.CONNECTED)
         if number == zmq.EVENT_DISCONNECTED:
             return Event(EventKind.DISCONNECTED)
+        if number == zmq.EVENT_CLOSED:
+            return Event(EventKind.UNBOUND) if self._watched.type == zmq.ROUTER else None
         if number == zmq.EVENT_CONNECT_RETRIED:
             return Event(EventKind.UNREACHABLE, "nobody listens there")
         if number == zmq.EVENT_HANDSHAKE_FAILED_AUTH:

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, NamedTuple
 
 from sage.transports.codec import Codec, FrameWriter, read_frame
 from sage.transports.remote import ConsumerPeer, HostedQueue, ProtocolError, SenderPeer
@@ -10,10 +10,18 @@ from sage.transports.zmq.connection import BEATS
 from sage.transports.zmq.links import frame_bytes
 from sage.transports.zmq.socket import Buffer
 from sage.transports.zmq.stream import Stream
-from sage.transports.zmq.wire import Header, Hello, Kind
+from sage.transports.zmq.wire import Header, Hello, Kind, Refusal
 
-__all__ = ["ConsumerSession", "SenderSession", "Session"]
+__all__ = ["ConsumerSession", "Doorway", "SenderSession", "Session"]
 
+
+class Doorway(NamedTuple):
+    """What the host lends to a session."""
+
+    #: Sends a message to the client; tells whether it has a connection.
+    write: Callable[[list[Any]], bool]
+    #: Tells it that the session is over, and why; the host forgets it.
+    dismiss: Callable[[Refusal, str], None]
 
 
 class Session(ABC):
@@ -21,17 +29,18 @@ class Session(ABC):
 
     Args:
         hello: what it said.
-        write: sends a message to it; tells whether there is a connection.
+        doorway: how to reach it.
 
     Attributes:
+        hello: what it said.
         stream: what is sent, and what it keeps.
         over: it has ended in order, and stays only until the client knows.
     """
 
-    def __init__(self, hello: Hello, write: Callable[[list[Any]], bool]) -> None:
+    def __init__(self, hello: Hello, doorway: Doorway) -> None:
         self.hello = hello
         self.over = False
-        self._write = write
+        self._doorway = doorway
         self._connected = True
         self.stream = Stream(self._send)
         # Whether the client is known to have been welcomed: before, it may have given up and begun another session.
@@ -77,7 +86,7 @@ class Session(ABC):
         """Give the seat up."""
 
     def _send(self, frames: list[Any]) -> None:
-        self._connected = self._write(frames)
+        self._connected = self._doorway.write(frames)
 
 
 class SenderSession(Session, SenderPeer):
@@ -87,11 +96,11 @@ class SenderSession(Session, SenderPeer):
         queue: the queue where it gets a seat.
         codec: how its items are read.
         hello: what it said.
-        write: see `Session`.
+        doorway: how to reach it.
     """
 
-    def __init__(self, queue: HostedQueue, codec: Codec, hello: Hello, write: Callable[[list[Any]], bool]) -> None:
-        super().__init__(hello, write)
+    def __init__(self, queue: HostedQueue, codec: Codec, hello: Hello, doorway: Doorway) -> None:
+        super().__init__(hello, doorway)
         self._codec = codec
         self.seat = queue.seat_sender(self, hello.sender_id)
 
@@ -107,6 +116,11 @@ class SenderSession(Session, SenderPeer):
         """See `SenderPeer.unwanted`."""
         if not self.over:
             self.stream.post(Kind.UNWANTED)
+
+    def put_out(self, reason: str) -> None:
+        """See `SenderPeer.put_out`."""
+        self.over = True
+        self._doorway.dismiss(Refusal.REPLACED, reason)
 
     def _act(self, header: Header, parts: Sequence[Buffer]) -> None:
         kind, _, _, a, b = header
@@ -139,15 +153,13 @@ class ConsumerSession(Session, ConsumerPeer):
         queue: the queue where it gets a seat.
         codec: how items are packed for it.
         hello: what it said.
-        write: see `Session`.
+        doorway: how to reach it.
     """
 
-    def __init__(self, queue: HostedQueue, codec: Codec, hello: Hello, write: Callable[[list[Any]], bool]) -> None:
-        super().__init__(hello, write)
+    def __init__(self, queue: HostedQueue, codec: Codec, hello: Hello, doorway: Doorway) -> None:
+        super().__init__(hello, doorway)
         self._writer = FrameWriter(codec)
         self._seat = queue.seat_consumer(self)
-        if queue.unwanted:
-            self.finished()
 
     def deliver(self, items: list[tuple[Any, int]], queued: int) -> None:
         """See `ConsumerPeer.deliver`."""

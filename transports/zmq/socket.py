@@ -12,10 +12,12 @@ from collections.abc import Callable, Sequence
 from typing import Final, cast
 
 import zmq
+from zmq.backend import Socket as PlainSocket
 
 from sage.transports.zmq.keys import CurveClient, CurveServer
-from sage.transports.zmq.monitor import Event, Monitor
+from sage.transports.zmq.monitor import Event, EventKind, Monitor
 from sage.transports.zmq.process import zmq_context, zmq_zap
+from sage.transports.zmq.socket_file import SocketFile, refuse_to_replace
 
 __all__ = ["Buffer", "MAX_MESSAGE", "MAX_PARTS", "Socket"]
 
@@ -28,8 +30,15 @@ MAX_PARTS: Final = 4096
 
 # How long one turn of the loop reads, in seconds: then others have their turn.
 _BUDGET: Final = 0.002
-# Parts of at least this many bytes are passed without a copy, in both directions. Below, a copy costs less.
-_LARGE: Final = 1 << 16
+# Parts of at least this many bytes are sent without a copy. Below, a copy costs less: libzmq has to tell another thread
+# when it needs the memory no more.
+_LARGE: Final = 1 << 19
+# Parts of at least this many bytes are handed out where they lie.
+_LARGE_IN: Final = 1 << 14
+# As `zmq.Socket.send`, without what that does for options that are not used here.
+_send: Final[Callable[..., object]] = PlainSocket.send
+_LAST: Final = int(zmq.NOBLOCK)
+_MORE: Final = int(zmq.NOBLOCK | zmq.SNDMORE)
 # After a cut, connecting is tried again after this many milliseconds, and then ever more slowly up to the second one.
 _RECONNECT_MS: Final = (20, 200)
 
@@ -79,6 +88,9 @@ class Socket:
         self._max_parts = max_parts
         self._loop = asyncio.get_running_loop()
         self._domain: bytes | None = None
+        self._bound: str | None = None
+        self._unbound: asyncio.Future[None] | None = None
+        self._file: SocketFile | None = None
         self._same_user = same_user
         # A drain is under way, or will be: nothing else needs to schedule one.
         self._draining = False
@@ -97,30 +109,50 @@ class Socket:
             raise
         # What has to be looked at between a message and its delivery: whether it came from another user's process.
         self._guard: Monitor | None = None
+        self._closed = False
         self._fd: int = socket.FD
         self._loop.add_reader(self._fd, self._drain)
 
     @property
     def closed(self) -> bool:
         """Whether it was closed."""
-        return self._socket.closed
+        return self._closed
 
     def bind(self, address: str) -> str:
         """Listen; return the real address, with the port that was chosen where 0 was asked for.
 
-        ``ipc://@name`` has no file, and so leaves none behind.
+        ``ipc://@name`` has no file, and so leaves none behind when the process is killed.
 
         Raises:
             zmq.ZMQError: the address cannot be bound.
         """
-        if self._same_user and address.startswith("ipc:"):
-            self._socket.setsockopt(zmq.IPC_FILTER_UID, os.geteuid())
+        if address.startswith("ipc:"):
+            if self._same_user:
+                self._socket.setsockopt(zmq.IPC_FILTER_UID, os.geteuid())
+            refuse_to_replace(address)
         self._prepare(address, same_user=False)
         self._socket.bind(address)
         self._look()
         bound = self._socket.getsockopt(zmq.LAST_ENDPOINT)
         assert isinstance(bound, bytes)
-        return bound.rstrip(b"\0").decode()
+        self._bound = place = bound.rstrip(b"\0").decode()
+        self._file = SocketFile.of(place)
+        return place
+
+    async def unbind(self) -> None:
+        """Listen no more, and return when the address is free. Connections that were made stay.
+
+        Cancel safety: when cancelled, the address will be free a moment later.
+        """
+        if self._bound is None or self._closed:
+            return
+        address, self._bound = self._bound, None
+        self._watch(same_user=False)
+        self._unbound = self._loop.create_future()
+        self._socket.unbind(address)
+        self._look()
+        # It is told at once; a limit, for nobody should wait for an event that libzmq might drop.
+        await asyncio.wait([self._unbound], timeout=1)
 
     def connect(self, address: str) -> None:
         """Connect, now and again whenever the connection is lost; what is sent meanwhile waits.
@@ -140,14 +172,15 @@ class Socket:
 
         Large parts are not copied: they must not change until they have left, so whoever reuses a buffer copies it.
         """
-        socket = self._socket
-        if socket.closed:
+        if self._closed:
             return False
+        socket = self._socket
+        *others, last = frames
         try:
-            last = len(frames) - 1
-            for i in range(last):
-                socket.send(frames[i], zmq.SNDMORE | zmq.NOBLOCK, copy=False, track=False)
-            socket.send(frames[last], zmq.NOBLOCK, copy=False, track=False)
+            for frame in others:
+                # With `False`, pyzmq looks at the size itself.
+                _send(socket, frame, _MORE, type(frame) is bytes and len(frame) < _LARGE)
+            _send(socket, last, _LAST, type(last) is bytes and len(last) < _LARGE)
         except zmq.ZMQError as error:
             if error.errno not in (zmq.EHOSTUNREACH, zmq.EAGAIN):
                 raise
@@ -159,12 +192,15 @@ class Socket:
 
     def close(self, linger: float = 0) -> None:
         """Close it; what was sent and has not left is given `linger` seconds. Closing twice is harmless."""
-        if self._socket.closed:
+        if self._closed:
             return
+        self._closed = True
         self._loop.remove_reader(self._fd)
         if self._monitor is not None:
             self._monitor.close()
         self._socket.close(int(linger * 1000))
+        if self._file is not None:
+            self._file.remove()
         if self._domain is not None:
             zmq_zap().forget(self._domain)
 
@@ -204,7 +240,11 @@ class Socket:
 
     def _prepare(self, address: str, *, same_user: bool) -> None:
         self._socket.setsockopt(zmq.IPV6, "[" in address)
-        if self._monitor is None and (self._on_event is not None or same_user):
+        if self._on_event is not None or same_user:
+            self._watch(same_user=same_user)
+
+    def _watch(self, *, same_user: bool) -> None:
+        if self._monitor is None:
             self._monitor = Monitor(self._socket, self._happened, same_user=same_user)
             self._guard = self._monitor if same_user else None
 
@@ -215,26 +255,26 @@ class Socket:
             self._loop.call_soon(self._drain)
 
     def _drain(self) -> None:
-        socket, guard = self._socket, self._guard
+        guard = self._guard
         on_message = self._on_message
         until = time.monotonic() + _BUDGET
         self._draining = True
         more = False  # whether there is more to read than this turn allows
         try:
-            while not socket.closed:
+            while not self._closed:
                 message = self._receive()
                 if message is None:
                     break
                 more = True
                 if guard is not None:
                     guard.drain()  # which may close the socket
-                if message and not self.closed:
+                if message and not self._closed:
                     on_message(message)
                 if time.monotonic() > until:
                     break
                 more = False
         finally:
-            self._draining = more and not socket.closed
+            self._draining = more and not self._closed
             if self._draining:
                 self._loop.call_soon(self._drain)
 
@@ -242,12 +282,12 @@ class Socket:
         """The parts of the next message; none of them if there were too many, and `None` without a message."""
         receive = self._socket.recv
         try:
-            frame = receive(zmq.NOBLOCK, False, False)
+            frame = receive(_LAST, False, False)
         except zmq.Again:
             return None
         parts: list[Buffer] = []
         while True:
-            parts.append(frame.bytes if len(frame) < _LARGE else frame.buffer)
+            parts.append(frame.bytes if len(frame) < _LARGE_IN else frame.buffer)
             if not frame.more:
                 return parts
             frame = receive(0, False, False)
@@ -263,5 +303,8 @@ class Socket:
     def _happened(self, event: Event) -> None:
         if event.final:
             self.close()
-        if self._on_event is not None:
+        if event.kind is EventKind.UNBOUND:
+            if self._unbound is not None and not self._unbound.done():
+                self._unbound.set_result(None)
+        elif self._on_event is not None:
             self._on_event(event)

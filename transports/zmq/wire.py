@@ -26,14 +26,14 @@ The header, all integers unsigned and little-endian::
 each of them once and in that order, whatever happens to connections:
 
 * Whoever sends keeps each until its number is acknowledged by the `ack` of any message that comes back.
-* Number = last one + 1: it is the next one. Number ≤ last one: it is a repetition and is dropped. Number > last one + 1,
-  or a message that is not counted with a number > last one: something is missing. What came is dropped if it is counted,
-  and RESEND is sent, once until the missing message comes; a HEARTBEAT that shows it is still missing is reason to
-  ask again.
+* Number = last one + 1: it is the next one. Number ≤ last one: it is a repetition and is dropped.
+* Number > last one + 1, or a message that is not counted with a number > last one: something is missing. What came is
+  dropped if it is counted, and RESEND is sent, once until the missing message comes; a HEARTBEAT that shows it is still
+  missing is reason to ask again.
 * RESEND is answered by all counted messages after its `ack`, in order.
 * An `ack` beyond what was sent is an error: the host refuses such a session.
-* Whoever has received 64 counted messages, or 8 MiB of them, since it last told its `ack` sends a HEARTBEAT, and so does
-  whoever received END, LEAVE, UNWANTED, ENDED, LEFT or FINISHED, unless it answers by another message.
+* Whoever has received 64 counted messages, or 8 MiB of them, since it last told its `ack` sends a HEARTBEAT; so does
+  whoever received UNWANTED, ENDED, LEFT or FINISHED.
 
 **Messages that are not counted**, from and to either side ("host" and "client" tell who sends them):
 
@@ -63,7 +63,8 @@ at that point or could not be read, 5 another sender came with the same `sender_
 =====  ==========  =======  ===========================================================================================
  16    DATA        client   Items. a: how many. b: how many records they count for. body and buffers: a frame of
                             the codec. The records must have been granted
- 17    WANT        client   Asks for a more places; with fewer than b nothing can be sent. Replaces an earlier request
+ 17    WANT        client   Asks for a more places; with fewer than b nothing can be sent. Replaces an earlier request.
+                            b is 0 when nothing waits to be sent yet: then the host gives what it can spare
  18    GIVE_BACK   client   Returns a places that were granted
  19    END         client   Nothing more will come
  32    GRANT       host     Grants a more places. b: how many records are in the queue
@@ -76,7 +77,7 @@ at that point or could not be read, 5 another sender came with the same `sender_
 
 =====  ==========  =======  ===========================================================================================
  48    DEMAND      client   It is ready for a more records
- 49    TAKEN       client   The oldest a records that were delivered to it are taken
+ 49    TAKEN       client   The oldest a items that were delivered to it are taken
  50    LEAVE       client   It wants nothing more; what it did not take goes back
  64    DELIVER     host     Items. a: how many. b: how many records are left in the queue. body, buffers: a frame
  65    FINISHED    host     Nothing more will come
@@ -84,9 +85,10 @@ at that point or could not be read, 5 another sender came with the same `sender_
 =====  ==========  =======  ===========================================================================================
 
 **Order of events.** The client connects, sends HELLO and ignores everything else before WELCOME, which it answers by a
-HEARTBEAT; a sender then asks for places by WANT, sends DATA within what was granted, and at the end END, waits for ENDED, sends BYE. A side that has no
-connection to the other for `lost_after` seconds holds it for dead. A message that is not of this format is dropped; a
-host answers one of another version, and one of a session that it does not know, by REFUSED.
+HEARTBEAT; a sender then asks for places by WANT, sends DATA within what was granted, and at the end END, waits for
+ENDED, sends BYE. A side that has no connection to the other for `lost_after` seconds holds it for dead. A message that
+is not of this format is dropped; a host answers one of another version, and one of a session that it does not know, by
+REFUSED.
 """
 
 import enum

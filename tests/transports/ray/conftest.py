@@ -4,16 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from sage.transports.ray import ensure_ray_initialized
+from tests.ray_cluster import ray_cluster
 
 
 @pytest.fixture(scope="package", autouse=True)
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'sage-streams[ray]'")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
-        patch.setenv("RAY_AUTH_MODE", "disabled")
-        patch.delenv("RAY_ADDRESS", raising=False)
-        ensure_ray_initialized(num_cpus=2)
+    with ray_cluster(str(tmp_path_factory.mktemp("home"))):
         yield
-        ray.shutdown()

@@ -1,30 +1,28 @@
-"""Descriptors whose ends reach the host over the wire, though it is in the same process; and when the wire is quiet."""
+"""Ends that reach the host over the wire, though it is in the same process; and when the wire is quiet."""
 
 import asyncio
 from collections.abc import Iterator
 from typing import Any, cast
 from weakref import WeakSet
 
-from sage.transports import SendChannel
+from sage.transports import ChannelDescriptor
 from sage.transports.remote import RemoteSender
 from sage.transports.zmq import RPCQueueDescriptor
 from sage.transports.zmq.connection import Connection
 from sage.transports.zmq.links import ZmqSenderLink
 from sage.transports.zmq.wire import Kind
 
-__all__ = ["FarDescriptor", "far_senders", "quiet"]
+__all__ = ["far_senders", "open_far_sender", "quiet"]
 
 far_senders: "WeakSet[RemoteSender[Any]]" = WeakSet()
 
 
-class FarDescriptor(RPCQueueDescriptor[Any]):
-    """Senders are those of another process, but for the process."""
-
-    async def open_sender(self, *, sender_id: str | None = None) -> SendChannel[Any]:
-        far = RPCQueueDescriptor[Any].from_dict(self.to_dict(), local=False)
-        sender = await far.open_sender(sender_id=sender_id)
-        far_senders.add(cast(RemoteSender[Any], sender))
-        return sender
+async def open_far_sender(descriptor: ChannelDescriptor[Any], *, sender_id: str | None = None) -> RemoteSender[Any]:
+    """A sender that reaches the host as one of another process does."""
+    far = RPCQueueDescriptor[Any].from_dict(descriptor.to_dict(), local=False)
+    sender = cast(RemoteSender[Any], await far.open_sender(sender_id=sender_id))
+    far_senders.add(sender)
+    return sender
 
 
 def _connections() -> Iterator[Connection]:

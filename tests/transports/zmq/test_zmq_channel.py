@@ -1,10 +1,13 @@
 """Channels over ZeroMQ: the contract, near and far."""
 
+from typing import Any
+
 import pytest
 
+from sage.transports import ChannelDescriptor, SendChannel
 from sage.transports.zmq import RPCQueueDescriptor
 from tests.transports.contract import ChannelContract, Maker
-from tests.transports.zmq.far import FarDescriptor, quiet
+from tests.transports.zmq.far import open_far_sender, quiet
 
 
 class TestHere(ChannelContract):
@@ -20,7 +23,10 @@ class TestOverUnixSockets(ChannelContract):
 
     @pytest.fixture
     def maker(self) -> Maker:
-        return lambda name, capacity: FarDescriptor(endpoint="ipc://*", queue_id=name, maxsize=capacity or 0)
+        return lambda name, capacity: RPCQueueDescriptor(endpoint="ipc://*", queue_id=name, maxsize=capacity or 0)
+
+    async def open_sender(self, descriptor: ChannelDescriptor[Any]) -> SendChannel[Any]:
+        return await open_far_sender(descriptor)
 
     async def settle(self) -> None:
         await super().settle()
@@ -32,4 +38,4 @@ class TestOverTcp(TestOverUnixSockets):
 
     @pytest.fixture
     def maker(self) -> Maker:
-        return lambda name, capacity: FarDescriptor(queue_id=name, maxsize=capacity or 0)
+        return lambda name, capacity: RPCQueueDescriptor(queue_id=name, maxsize=capacity or 0)

@@ -1,0 +1,1 @@
+"""Queues, channels and calls between two processes, beside what one would write by hand."""
