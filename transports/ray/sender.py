@@ -2,7 +2,7 @@
 
 from typing import TypeVar
 
-from sage.transports.codec import Codec, Encoded, Frame
+from sage.transports.codec import Codec, Frame
 from sage.transports.errors import ChannelError
 from sage.transports.ray.caller import Message
 from sage.transports.ray.line import Line
@@ -26,9 +26,9 @@ class RaySender(RemoteSender[T]):
         self._board = line.board
         super().__init__(name, address, capacity, RaySenderLink(line), codec)
 
-    def _add(self, encoded: Encoded, size: int) -> None:
+    def _added(self, size: int) -> None:
         self._board.under_way += size
-        super()._add(encoded, size)
+        super()._added(size)
 
 
 class RaySenderLink(SenderLink):

@@ -9,7 +9,6 @@ wrong. Services stand on this.
                                                          ▲~~~~~~~~~~ Outbox ◀──── ServedCall ◀─┘
 """
 
-from sage.transports.errors import CodecError
 from sage.transports.rpc.client import RpcClient
 from sage.transports.rpc.errors import (
     ClosedRpc,
@@ -27,8 +26,6 @@ from sage.transports.rpc.failures import register_error
 from sage.transports.rpc.handler import Methods, RpcCall, RpcHandler
 from sage.transports.rpc.server import RpcServer, RpcServerStatistics
 from sage.transports.rpc.stream import RpcStream
-
-register_error(CodecError)
 
 __all__ = [
     "ClosedRpc",

@@ -54,7 +54,8 @@ _ROOTS = (
 _WELL_KNOWN: dict[str, type[Exception]] = {
     cls.__name__: cls for cls in vars(builtins).values() if isinstance(cls, type) and issubclass(cls, _ROOTS)
 }
-_registered: dict[str, type[Exception]] = {}
+# Those that callers are known to catch: the codec's own, to begin with.
+_registered: dict[str, type[Exception]] = {f"{CodecError.__module__}:{CodecError.__qualname__}": CodecError}
 
 # Longer texts are cut: an error is to be read, and it must not be what breaks a connection.
 _LONGEST = 16_384

@@ -24,7 +24,7 @@ async def served(
 async def until(condition: Callable[[], bool]) -> None:
     """Let the loop go on until something has happened in it; it is a failure if that takes ten seconds."""
     async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - it is other code that makes it true, in its own time
+        while not condition():  # it is other code that makes it true, in its own time
             await asyncio.sleep(0.001)
 
 
