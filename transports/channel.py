@@ -21,7 +21,7 @@ How it ends, and how each side learns of it:
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Generic, NamedTuple, Self, TypeVar
 
@@ -71,6 +71,19 @@ class SendChannel(ABC, Generic[T_contra]):
             ClosedChannel: this end is closed.
             BrokenChannel: the peer is gone.
         """
+
+    def try_send_many(self, items: Sequence[T_contra]) -> int:
+        """Send as many of `items`, each of them one record, as there is room for now; return how many that was.
+
+        Raises:
+            ReceiverClosed, ClosedChannel, BrokenChannel: as in `try_send`.
+            CodecError: the item behind those that were sent cannot be carried. `items` may be sent one by one to learn
+                which one that is.
+        """
+        sent = 0
+        while sent < len(items) and self.try_send(items[sent]):
+            sent += 1
+        return sent
 
     @abstractmethod
     async def send(self, item: T_contra, size: int = 1) -> None:

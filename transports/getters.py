@@ -2,10 +2,10 @@
 
 import asyncio
 from collections import deque
-from typing import Generic, TypeVar
+from typing import Generic, NoReturn, TypeVar
 
 from sage.transports.channel import ReceiveChannel
-from sage.transports.errors import ClosedChannel, WouldBlock
+from sage.transports.errors import BrokenChannel, ChannelError, ClosedChannel, WouldBlock
 
 __all__ = ["Getters"]
 
@@ -40,6 +40,8 @@ class Getters(Generic[T]):
     def __init__(self, receiver: ReceiveChannel[T]) -> None:
         self._receiver = receiver
         self._line: deque[_Turn] = deque()
+        # What happened behind items that were taken together: the next one who takes is told.
+        self._untold: BrokenChannel | None = None
         receiver.listen(self._wake_first)
 
     def get_nowait(self) -> T:
@@ -51,7 +53,24 @@ class Getters(Generic[T]):
         """
         if self._line:
             raise self._error(WouldBlock, "others wait already")
+        if self._untold is not None:
+            self._tell()
         return self._receiver.receive_nowait()
+
+    def get_rest(self, most: int) -> list[T]:
+        """Take up to `most` items more that are there, for who has one; none if others wait for them already.
+
+        What happened behind them is told to the next one who takes.
+        """
+        items: list[T] = []
+        try:
+            while len(items) < most:
+                items.append(self.get_nowait())
+        except BrokenChannel as error:
+            self._untold = error
+        except ChannelError:
+            pass  # nothing more is there, or will come, which is told again
+        return items
 
     async def get(self, owner: object) -> T:
         """Take the oldest item for `owner`, waiting while there is none.
@@ -64,7 +83,7 @@ class Getters(Generic[T]):
         """
         if not self._line:
             try:
-                return self._receiver.receive_nowait()
+                return self.get_nowait()
             except WouldBlock:
                 pass
         turn = _Turn(owner)
@@ -74,6 +93,8 @@ class Getters(Generic[T]):
                 await turn.future
                 if turn.refused:
                     raise self._error(ClosedChannel, "it was closed while it waited")
+                if self._untold is not None:
+                    self._tell()
                 try:
                     return self._receiver.receive_nowait()
                 except WouldBlock:  # it was gone already
@@ -97,6 +118,11 @@ class Getters(Generic[T]):
     def _wake_first(self) -> None:
         if self._line:
             self._line[0].wake()
+
+    def _tell(self) -> NoReturn:
+        error, self._untold = self._untold, None
+        assert error is not None, "there is something to tell"
+        raise error
 
     def _error(self, kind: type[WouldBlock] | type[ClosedChannel], message: str) -> Exception:
         return kind(message, channel=self._receiver.name, address=self._receiver.address)

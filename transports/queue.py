@@ -9,7 +9,8 @@ put, and any may get::
 One bound holds for all who put, and each item goes to one of those who get. What one task puts arrives in that order.
 """
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any, Self, TypeVar
 
 from sage.transports.ends import SharedEnds
@@ -19,6 +20,9 @@ from sage.transports.place import Place
 __all__ = ["BaseQueueDescriptor", "QueueDescriptor"]
 
 T = TypeVar("T")
+
+# How many items of one call are put before others have their turn.
+_MANY = 1024
 
 
 class QueueDescriptor(SharedEnds[T]):
@@ -65,6 +69,27 @@ class QueueDescriptor(SharedEnds[T]):
         if not sender.try_send(item):
             raise self._error(WouldBlock, "there is no room now")
 
+    async def put_many(self, items: Iterable[T]) -> None:
+        """Put items in, in this order, as `put` does each; over a wire, they are packed together, which is quicker.
+
+        Cancel safety: when cancelled, some were put and the rest was not: a beginning of `items`.
+
+        Raises:
+            CodecError: an item cannot be carried; those before it were put, it and those behind it were not.
+            ConnectError, ReceiverClosed, BrokenChannel, ClosedChannel: as in `put`; some were put.
+        """
+        some = items if isinstance(items, Sequence) else list(items)
+        self._enter()
+        sender = self._sender or await self._open_sender()
+        place = 0
+        while place < len(some):
+            sent = sender.try_send_many(some[place : place + _MANY])
+            if not sent:
+                await sender.send(some[place])
+                sent = 1
+            place += sent
+            await asyncio.sleep(0)  # a long list must not keep the loop for itself
+
     async def get(self) -> T:
         """Take the oldest item, waiting while there is none; first come, first served.
 
@@ -87,6 +112,24 @@ class QueueDescriptor(SharedEnds[T]):
                 return await getters.get(self)
         except ClosedChannel:
             raise self._ended() from None
+
+    async def get_many(self, most: int) -> list[T]:
+        """Take what is there, at least one item and at most `most`, waiting while there is none.
+
+        Cancel safety: as `get`.
+
+        Raises:
+            ValueError: `most` is less than 1.
+            ConnectError, EndOfChannel, BrokenChannel, ClosedChannel: as in `get`. What happened behind an item is told
+                when that has been taken.
+        """
+        if most < 1:
+            raise ValueError(f"at least one item is taken; most={most}")
+        items = [await self.get()]
+        getters = self._getters
+        if getters is not None and most > 1:
+            items += getters.get_rest(most - 1)
+        return items
 
     def get_nowait(self) -> T:
         """Take the oldest item if there is one.

@@ -5,12 +5,12 @@ control, or when enough of them wait: nobody waits to fill a frame. While the ho
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NoReturn, TypeVar
 
 from sage.transports.channel import ChannelStatistics, SendChannel
 from sage.transports.codec import Codec, FrameWriter
-from sage.transports.errors import ChannelError, ClosedChannel, ReceiverClosed
+from sage.transports.errors import ChannelError, ClosedChannel, CodecError, ReceiverClosed
 from sage.transports.remote.links import SenderLink
 from sage.transports.remote.purse import Purse
 
@@ -97,6 +97,27 @@ class RemoteSender(SendChannel[T]):
             raise
         self._added(size)
         return True
+
+    def try_send_many(self, items: Sequence[T]) -> int:
+        """See `SendChannel.try_send_many`. They are packed together."""
+        if self._over:
+            self._refuse()
+        purse = self._purse
+        sent = 0
+        while sent < len(items) and not self._link.congested:
+            some = items[sent : sent + min(_FRAME_ITEMS - self._writer.items, purse.available)]
+            if not (some and purse.try_take(len(some))):
+                break
+            try:
+                self._writer.pack_many(some)
+            except BaseException as error:
+                self._take_over(len(some))
+                if not isinstance(error, CodecError):
+                    raise
+                break  # one by one, it will be seen which one cannot be carried
+            self._added(len(some))
+            sent += len(some)
+        return sent or int(bool(items) and self.try_send(items[0]))
 
     async def send(self, item: T, size: int = 1) -> None:
         """See `SendChannel.send`. The item is encoded here: what cannot be carried raises `CodecError`.

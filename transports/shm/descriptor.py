@@ -27,8 +27,7 @@ class SageQueueDescriptor(HostedQueueDescriptor[T]):
     Such an array is read-only. It may be kept as long as one likes, also when the queue is closed: then it keeps
     the sender's memory alive.
 
-    An array that is put must not be changed before its `put` has returned; if `put` had to wait, or others were put in
-    the same turn of the loop, before the loop got control.
+    What is put must not be changed afterwards: it may be copied a little later than `put` returns.
 
     Args:
         maxsize: how many records the queue holds; 0 for no bound.

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Sequence
 from functools import lru_cache
 from pickle import PickleBuffer
-from typing import Any
+from typing import Any, Final
 
 from sage.transports.codec import Codec, read_frame
 from sage.transports.remote.seats import ProtocolError
@@ -17,6 +17,9 @@ from sage.transports.shm.segment import Segment
 from sage.transports.shm.wire import Wire
 
 __all__ = ["Inlet"]
+
+# Extents told in one message.
+_MOST_TOLD: Final = 4096
 
 
 @lru_cache(maxsize=256)
@@ -179,7 +182,7 @@ class Inlet:
         self._tell_freed()
 
     def _tell_freed(self) -> None:
-        if self._regions or self._returned:
-            extents = [self._returned.popleft() for _ in range(len(self._returned))]
+        while self._regions or self._returned:
+            extents = [self._returned.popleft() for _ in range(min(len(self._returned), _MOST_TOLD))]
             self._wire.tell_now(FREED, self._regions, *extents)
             self._regions = self._untold = 0

@@ -7,7 +7,7 @@ import socket as unix
 import struct
 from collections.abc import Callable
 from itertools import count
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 import zmq
 
@@ -16,6 +16,7 @@ from sage.transports.zmq.process import zmq_context
 __all__ = ["Event", "EventKind", "Monitor"]
 
 _numbers = count(1)
+_READABLE: Final = int(zmq.POLLIN)
 
 
 class EventKind(enum.Enum):
@@ -91,7 +92,7 @@ class Monitor:
 
     def drain(self) -> None:
         """Tell all that has happened until now."""
-        while not self._socket.closed:
+        while not self._socket.closed and cast(int, self._socket.getsockopt(zmq.EVENTS)) & _READABLE:
             try:
                 head, _ = self._socket.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
