@@ -145,9 +145,9 @@ class Arrays(Flow):
 
 @lru_cache
 def _records(nbytes: int) -> list[Record]:
-    """The text makes up for what msgpack needs for the rest."""
-    text = "x" * (nbytes - (31 if nbytes < 288 else 32))
-    return [{"id": number, "user": f"user-{number % 1000:04d}", "text": text} for number in _IDS]
+    """The text makes up for what msgpack needs for the rest. Each has its own: pickle sends the same one only once."""
+    width = nbytes - (31 if nbytes < 288 else 32)
+    return [{"id": n, "user": f"user-{n % 1000:04d}", "text": str(n).ljust(width, "x")} for n in _IDS]
 
 
 @lru_cache

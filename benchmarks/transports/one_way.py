@@ -20,11 +20,15 @@ def lists(plan: Plan, stage: Stage) -> Outcome:
     """Records of 100 bytes, 256 at a time."""
     flow = Lists(plan.size(4_000, 20))
     raw = zmq_sockets.synchronous("pyzmq", flow)
-    zmq = sage_queues.lists("sage zmq", "rpc", flow, maxsize=_OF_LISTS)
-    shm = sage_queues.lists("sage shm", "sage", flow, maxsize=_OF_LISTS)
+    zmq = sage_queues.lists("sage zmq, send", "rpc", flow, maxsize=_OF_LISTS)
+    shm = sage_queues.lists("sage shm, send", "sage", flow, maxsize=_OF_LISTS)
+    zmq_many = sage_queues.many("sage zmq, put_many", "rpc", flow, maxsize=_OF_LISTS)
+    shm_many = sage_queues.many("sage shm, put_many", "sage", flow, maxsize=_OF_LISTS)
     duels = [
         Duel(zmq, raw, {"speed": (0.80, None)}),
+        Duel(zmq_many, raw, {"speed": (0.80, None)}),
         Duel(shm, zmq, {"speed": (1.1, None)}),
+        Duel(shm_many, zmq_many, {"speed": (1.1, None)}),
         Duel(standard_library.queue(flow), raw),
     ]
     notes = []

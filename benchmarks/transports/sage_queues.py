@@ -5,14 +5,14 @@ from functools import partial
 from typing import Any
 
 from benchmarks.event_loops import on_loop
-from benchmarks.transports.flow import Flow, give, hear, take
+from benchmarks.transports.flow import Flow, Lists, give, hear, take
 from benchmarks.transports.round_trip import Trips, answer_trips, ask_trips
 from benchmarks.transports.stage import Way
 from benchmarks.transports.worker import Figures, Port
 from sage.transports import QueueDescriptor, RPCQueueDescriptor, create_queue, resolve_descriptor
 from sage.transports.zmq import KeyPair
 
-__all__ = ["each", "encrypted_lists", "lists", "there_and_back"]
+__all__ = ["each", "encrypted_lists", "lists", "many", "there_and_back"]
 
 
 def each(name: str, kind: str, flow: Flow, **options: Any) -> Way:
@@ -30,6 +30,11 @@ def each(name: str, kind: str, flow: Flow, **options: Any) -> Way:
 def lists(name: str, kind: str, flow: Flow, **options: Any) -> Way:
     """`await sender.send(some, len(some))` and `await receiver.receive()`: each list is one item, as in the runtime."""
     return Way(name, partial(_receive, kind, options, flow), partial(_send, flow, None), flow.records)
+
+
+def many(name: str, kind: str, flow: Lists, **options: Any) -> Way:
+    """`await queue.put_many(some)` and `await queue.get_many(len(some))`: each record is an item."""
+    return Way(name, partial(_take_many, kind, options, flow), partial(_give_many, flow), flow.records)
 
 
 def encrypted_lists(name: str, flow: Flow, maxsize: int) -> Way:
@@ -57,6 +62,23 @@ def _give(flow: Flow, port: Port) -> Figures:
     async def program() -> Figures:
         async with resolve_descriptor(await hear(port)) as queue:
             return await give(port, flow, queue.put)
+
+    return on_loop(program)
+
+
+def _take_many(kind: str, options: Mapping[str, Any], flow: Lists, port: Port) -> Figures:
+    async def program() -> Figures:
+        async with await create_queue(kind, **options).open() as queue:
+            port.tell(queue.to_dict())
+            return await take(port, flow, partial(queue.get_many, flow.length))
+
+    return on_loop(program)
+
+
+def _give_many(flow: Lists, port: Port) -> Figures:
+    async def program() -> Figures:
+        async with resolve_descriptor(await hear(port)) as queue:
+            return await give(port, flow, queue.put_many)
 
     return on_loop(program)
 

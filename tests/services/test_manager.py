@@ -237,6 +237,7 @@ def test_services_that_cannot_be() -> None:
     for bad in ({"failures": 0}, {"reset": -1}):
         with pytest.raises(sage.GraphError, match="Breaker"):
             sage.Breaker(**bad)
-    for wrong in ({"attempts": 0}, {"delay": -1}, {"backoff": 0.5}):
+    mistakes: list[dict[str, Any]] = [{"attempts": 0}, {"delay": -1}, {"backoff": 0.5}]
+    for wrong in mistakes:
         with pytest.raises(sage.GraphError, match="Restart"):
             sage.Restart(**wrong)

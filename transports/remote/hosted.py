@@ -242,7 +242,7 @@ class HostedQueue(MemoryQueue[Any]):
         return self.serve_soon if self._consumers else self._announce_here
 
     @announce.setter
-    def announce(self, announce: Callable[[], None]) -> None:
+    def announce(self, announce: Callable[[], None]) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         self._announce_here = announce
 
     def serve_soon(self) -> None:

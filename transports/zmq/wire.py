@@ -257,8 +257,8 @@ class Welcome(NamedTuple):
 
 
 def _pack(fields: dict[str, Any]) -> bytes:
-    packed: bytes = packb({name: value for name, value in fields.items() if value is not None})
-    return packed
+    packed: Any = packb({name: value for name, value in fields.items() if value is not None})
+    return bytes(packed)
 
 
 def _unpack(body: bytes | bytearray | memoryview) -> dict[Any, Any]:

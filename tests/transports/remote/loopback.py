@@ -44,14 +44,18 @@ class Direction:
     def __init__(self, delay: int) -> None:
         self.delay = delay
         self.held = False
-        self._waiting: deque[Callable[[], None]] = deque()
+        self._waiting: deque[Callable[[], object]] = deque()
 
-    def post(self, message: Callable[[], None]) -> None:
+    def post(self, message: Callable[[], object]) -> None:
         self._waiting.append(message)
         self._turn(self.delay)
 
     def _turn(self, left: int) -> None:
-        asyncio.get_running_loop().call_soon(*((self._turn, left - 1) if left else (self._deliver,)))
+        loop = asyncio.get_running_loop()
+        if left:
+            loop.call_soon(self._turn, left - 1)
+        else:
+            loop.call_soon(self._deliver)
 
     def _deliver(self) -> None:
         if self._waiting and not self.held:
