@@ -69,6 +69,7 @@ class Connection:
         # What came before there was someone to tell.
         self._early: list[tuple[Header, list[Buffer]]] = []
         self._error: ChannelError | None = None
+        self._over = False
         self._connected = False
         # Heartbeats in a row without a connection; handshakes in a row that were cut.
         self._cut_beats = 0
@@ -105,7 +106,7 @@ class Connection:
 
     def close(self) -> None:
         """End the session at once. Closing twice is harmless."""
-        if not self._socket.closed:
+        if not self._over:
             self.stream.note(Kind.BYE)
             self._stop()
 
@@ -151,7 +152,7 @@ class Connection:
                 self._early.append((header, message[1:]))
             else:
                 user.arrived(header, message[1:])
-        if not self._socket.closed:
+        if not self._over:
             stream.acknowledge_soon()
             if user is not None:
                 user.progressed()
@@ -225,7 +226,7 @@ class Connection:
         return BrokenChannel(f"{peer} is lost: {reason}", channel=target.queue, address=target.address, peer=peer)
 
     def _fail(self, error: ChannelError) -> None:
-        if self._error is not None or self._socket.closed:
+        if self._over:
             return
         self._error = error
         self._stop()
@@ -235,6 +236,7 @@ class Connection:
             self._user.broken(error)
 
     def _stop(self) -> None:
+        self._over = True
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -1,6 +1,7 @@
 """Who is let in, and whose code is run."""
 
 import asyncio
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -164,6 +165,15 @@ async def test_a_pickle_is_not_read_by_a_host_that_did_not_ask_for_it() -> None:
             await queue.get()
         with pytest.raises(BrokenChannel, match=r"refused: what was sent cannot be accepted: .* pickles are refused"):
             await worker.aclose()
+
+
+async def test_a_host_of_another_user_is_not_talked_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Queue(endpoint="ipc://*") as queue, asyncio.timeout(5):
+        await queue.open()
+        monkeypatch.setattr("sage.transports.zmq.monitor._user_behind", lambda fd: os.geteuid() + 1)
+        with pytest.raises(AccessDenied, match="another user of this machine listens there"):
+            await far(queue, None).put("secret")
+        assert queue.empty()
 
 
 def test_keys_are_kept_in_files_that_only_their_owner_reads(tmp_path: Path) -> None:
