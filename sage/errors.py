@@ -123,7 +123,18 @@ class ServiceUnavailable(ServiceError):
 
 
 class Overloaded(ServiceError):
-    """As many calls wait as may. The message names the number that says so."""
+    """As many calls wait as may. The message names the number that says so.
+
+    Attributes:
+        limit: the name of that number, such as ``"max_requests"``; `None` where the message alone tells it.
+        retry_after: seconds after which it is likely to go better, more than 0; `None` if that is not known, or if
+            coming again does not help.
+    """
+
+    def __init__(self, *args: object, limit: str | None = None, retry_after: float | None = None) -> None:
+        super().__init__(*args)
+        self.limit = limit
+        self.retry_after = retry_after
 
 
 class CircuitOpen(ServiceError):

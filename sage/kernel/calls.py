@@ -1,14 +1,13 @@
 """Requests through a running program, as contracts: what a server, or another program, asks of a job."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any, Protocol, Self
 
 __all__ = ["Answer", "Caller"]
 
 
-class Answer(AsyncIterator[Any], Protocol):
-    """The answer to one request, record by record; it is read once.
+class Answer(Protocol):
+    """The answer to one request: an async iterator over its records, to be read once.
 
     Nothing happens before it is first awaited. Whoever does not read it to the end closes it: all work on it stops.
     """
@@ -25,7 +24,9 @@ class Answer(AsyncIterator[Any], Protocol):
         """
         ...
 
-    def __aiter__(self) -> Self: ...
+    def __aiter__(self) -> Self:
+        """Itself."""
+        ...
 
     async def __anext__(self) -> Any:
         """The next record.
