@@ -9,6 +9,7 @@ consists of.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from sage.operators.calls import Call
 from sage.operators.contract import Context, Emission, Emissions, Emit, Logic, Operator, Tagged, TimerHandle, Wait
 from sage.operators.elements import Barrier, Batch, Element, EndOfStream, Watermark
 from sage.operators.errors import InvalidOperator, NotReplayable, OperatorError, RecordFailed
@@ -29,6 +30,7 @@ from sage.operators.source import Outlet, PullReader, PushReader, Source, Source
 if TYPE_CHECKING:
     from sage.operators.aggregate import Count, Fold, Max, Min, Reduce, Sum
     from sage.operators.connect import CoMap
+    from sage.operators.endpoint import Endpoint, Inlet, Request
     from sage.operators.file_sink import WriteLines
     from sage.operators.files import Glob, Lines
     from sage.operators.flat_map import FlatMap
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from sage.operators.print_sink import Print
     from sage.operators.process import Process
     from sage.operators.process_context import ProcessContext, Timers
+    from sage.operators.reply import Reply
     from sage.operators.route import Route
     from sage.operators.sink import Sink
     from sage.operators.ticker import Ticker
@@ -49,6 +52,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Barrier",
     "Batch",
+    "Call",
     "CoMap",
     "CoMapFunction",
     "Collect",
@@ -61,6 +65,7 @@ __all__ = [
     "Emissions",
     "Emit",
     "EndOfStream",
+    "Endpoint",
     "ErrorPolicy",
     "Fail",
     "Filter",
@@ -74,6 +79,7 @@ __all__ = [
     "FunctionContext",
     "Gather",
     "Glob",
+    "Inlet",
     "Inspect",
     "InvalidOperator",
     "KeyBy",
@@ -97,6 +103,8 @@ __all__ = [
     "PushReader",
     "RecordFailed",
     "Reduce",
+    "Reply",
+    "Request",
     "Retry",
     "Route",
     "Sink",
@@ -122,6 +130,7 @@ _LAZY = {
     "Collect": "list_sink",
     "Count": "aggregate",
     "Distinct": "limit",
+    "Endpoint": "endpoint",
     "Filter": "map",
     "FlatMap": "flat_map",
     "Fold": "aggregate",
@@ -129,6 +138,7 @@ _LAZY = {
     "FromIterable": "iterables",
     "Gather": "micro_batch",
     "Glob": "files",
+    "Inlet": "endpoint",
     "Inspect": "map",
     "KeyBy": "key_by",
     "Lines": "files",
@@ -140,6 +150,8 @@ _LAZY = {
     "Process": "process",
     "ProcessContext": "process_context",
     "Reduce": "aggregate",
+    "Reply": "reply",
+    "Request": "endpoint",
     "Route": "route",
     "Sink": "sink",
     "Skip": "limit",

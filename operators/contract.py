@@ -83,6 +83,11 @@ class Context(Protocol):
         ...
 
     @property
+    def position(self) -> int:
+        """Where the operator stands in the graph: behind all those with lower numbers that it reads from."""
+        ...
+
+    @property
     def batch_size(self) -> int:
         """How many records a batch may hold at most."""
         ...
@@ -117,6 +122,8 @@ class Logic(ABC):
     finished: bool = False
     #: Whether the runner does not cut a batch into pieces for it, because `process` only files the records away.
     takes_whole_batches: bool = False
+    #: Whether it keeps records of calls beyond `process`, and lets go of each itself (`sage.operators.calls`).
+    holds_calls: bool = False
 
     @property
     def has_room(self) -> bool:

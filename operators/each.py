@@ -191,26 +191,31 @@ class EachLogic(Logic):
                         yield emitted
                     return
                 error = again
-        yield final_failure(policy, record, error, attempt, self.context)
+        yield from final_failure(policy, record, error, attempt, self.context)
 
 
 def final_failure(
     policy: ErrorPolicy, record: Batch[Any], error: BaseException, attempts: int, context: Context
-) -> Tagged:
+) -> Emissions:
     """What becomes of a record (a batch of one row) for which the function has failed for good.
 
+    A record of a call fails its call, and nothing else.
+
     Raises:
-        RecordFailed: the policy is to fail.
+        RecordFailed: the policy is to fail, and the record is no call's.
         InvalidOperator: `error` is one: the program is wrong, not the record.
     """
     if isinstance(error, InvalidOperator):
         raise error
     last = policy.then if isinstance(policy, Retry) else policy
     (value,) = record.values
-    if isinstance(last, Fail) or not isinstance(error, Exception):
+    if not isinstance(last, Fail) and isinstance(error, Exception):
+        letter = Letter(value, error, context.name, context.subtask_index, attempts)
+        return (Tagged(DEAD_LETTERS, record.derive([letter])),)
+    if record.calls is None:
         raise RecordFailed(value, error)
-    letter = Letter(value, error, context.name, context.subtask_index, attempts)
-    return Tagged(DEAD_LETTERS, record.derive([letter]))
+    record.calls[0].fail(error, context.name)
+    return ()
 
 
 def _threaded(call: Callable[..., Any], places: int, shape: Shape) -> Callable[..., Any]:

@@ -9,15 +9,18 @@ from typing import Any, ClassVar, TypeVar
 
 from sage.operators.builder import BatchBuilder
 from sage.operators.callables import BoundFunction, Shape
+from sage.operators.calls import Call, left
 from sage.operators.contract import Context, Emissions, Logic, Wait
 from sage.operators.each import EachRecord, final_failure
 from sage.operators.elements import Batch
 from sage.operators.errors import InvalidOperator
+from sage.operators.expander import Expander
 from sage.operators.functions import FlatMapFunction, Function
 from sage.operators.map import refuse_awaitable
 from sage.operators.pace import Pace
 from sage.operators.policies import Fail, Retry
-from sage.operators.pool import PoolLogic, Slot
+from sage.operators.pool import PoolLogic
+from sage.operators.slots import Slot
 
 __all__ = ["FlatMap"]
 
@@ -46,6 +49,8 @@ class FlatMap(EachRecord[In, Out]):
 
 
 class _InlineFlatMap(Logic):
+    holds_calls = True
+
     def __init__(self, operator: FlatMap[Any, Any], bound: BoundFunction) -> None:
         self._function = bound
         self._call = bound.call
@@ -53,16 +58,39 @@ class _InlineFlatMap(Logic):
         self._context: Context
         # How many results to make before looking at the clock: a generator may be slow.
         self._pace: Pace
+        # Makes the results of records of calls.
+        self._expander: Expander
 
     async def open(self, context: Any) -> None:
         self._context = context
         self._pace = Pace(context.budget, context.batch_size)
+        self._expander = Expander(context, self._results)
         await self._function.open(context)
 
     async def close(self) -> None:
+        self._expander.close()
         await self._function.close()
 
+    @property
+    def pending(self) -> bool:
+        return self._expander.pending
+
+    def collect(self) -> Emissions:
+        return self._expander.emissions()
+
     def process(self, batch: Batch[Any], port: int) -> Emissions:
+        if batch.calls is None:
+            return self._all(batch)
+        if isinstance(self._policy, Fail):
+            self._expander.add(batch)
+            return self._expander.emissions()
+        return self._all_of_calls(batch, batch.calls)
+
+    def _all_of_calls(self, batch: Batch[Any], calls: list[Call]) -> Emissions:
+        yield from self._all(batch)
+        left(calls)
+
+    def _all(self, batch: Batch[Any]) -> Emissions:
         one = self._streamed if isinstance(self._policy, Fail) else self._whole
         builder: BatchBuilder[Any] = BatchBuilder()
         for row in range(len(batch)):
@@ -81,7 +109,7 @@ class _InlineFlatMap(Logic):
             raise
         except Exception as error:
             yield from builder.batches(limit)
-            yield final_failure(self._policy, batch.slice(row, row + 1), error, 1, self._context)
+            yield from final_failure(self._policy, batch.slice(row, row + 1), error, 1, self._context)
         if len(builder) >= limit:
             yield from builder.batches(limit)
 
@@ -110,7 +138,7 @@ class _InlineFlatMap(Logic):
             except Exception as error:
                 if not isinstance(policy, Retry) or attempt >= policy.attempts:
                     yield from builder.batches(self._context.batch_size)
-                    yield final_failure(policy, batch.slice(row, row + 1), error, attempt, self._context)
+                    yield from final_failure(policy, batch.slice(row, row + 1), error, attempt, self._context)
                     return
             yield Wait(policy.pause(attempt))
         if len(builder) >= self._context.batch_size:
@@ -140,9 +168,11 @@ class _PooledFlatMap(PoolLogic):
         async with aclosing(self.call(slot.value)) as results:
             if not self.streams:
                 return [result async for result in results]
+            workers = self.workers
             async for result in results:
                 self.put(slot, [result])
-                await self.room(slot)
+                if not workers.may_go_on(slot):
+                    await workers.room(slot)
         return []
 
 

@@ -9,9 +9,11 @@ that comes while records are held stays behind them::
 
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
+from sage.operators.calls import Call, alive, left
 from sage.operators.contract import Context, Emissions, Logic, TimerHandle
 from sage.operators.elements import Batch, Watermark, concat
 from sage.operators.errors import InvalidOperator
@@ -23,9 +25,13 @@ __all__ = ["Gatherer", "GatheringLogic", "check_gathering"]
 class _Held:
     """The records of one list that is not whole yet. Never empty."""
 
-    __slots__ = ("call", "epoch", "parts", "size", "timer")
+    __slots__ = ("call", "epoch", "give_out", "kill", "parts", "size", "timer")
 
-    def __init__(self, call: Any, first: Batch[Any], epoch: int) -> None:
+    #: How its call tells that no more will come, or that nobody wants it; only where lists are kept apart by call.
+    give_out: Callable[[], None]
+    kill: Callable[[], None]
+
+    def __init__(self, call: Call | None, first: Batch[Any], epoch: int) -> None:
         self.call = call
         self.parts = [first]
         self.size = len(first)
@@ -59,6 +65,7 @@ class Gatherer:
         # Each with the epoch that it ended.
         self._kept: deque[tuple[int, Watermark]] = deque()
         self._epoch = 0
+        self._starved: list[_Held] = []
 
     def open(self, context: Context) -> None:
         """Take the clock and the timers of `context`; called before anything else."""
@@ -75,6 +82,11 @@ class Gatherer:
         """The list that a timer, set with `tag`, was for; none when it has gone out already."""
         held = self._held.get(tag.call)
         return [self._let_go(held)] if held is not None and held is tag else []
+
+    def starved(self) -> list[Batch[Any]]:
+        """Lists whose call has nothing else left inside: no more will come for them."""
+        starved, self._starved = self._starved, []
+        return [self._let_go(held) for held in starved if self._held.get(held.call) is held]
 
     def rest(self) -> list[Batch[Any]]:
         """All that is held."""
@@ -124,6 +136,8 @@ class Gatherer:
         if held is not None and held.size + len(batch) < self._max_size:
             held.parts.append(batch)
             held.size += len(batch)
+            if held.call is not None:
+                held.call.hold(len(batch), held.give_out)
             return
         if held is not None:
             batch = concat([self._let_go(held), batch])
@@ -136,6 +150,11 @@ class Gatherer:
     def _hold(self, call: Any, batch: Batch[Any]) -> None:
         held = _Held(call, batch, self._epoch)
         self._held[call] = held
+        if call is not None:
+            held.give_out = partial(self._starve, held)
+            held.kill = partial(self._drop, held)
+            call.attach(held.kill)
+            call.hold(held.size, held.give_out)
         if self._max_wait is not None:
             held.timer = self._context.set_timer(self._context.now() + self._max_wait, held)
 
@@ -143,13 +162,29 @@ class Gatherer:
         del self._held[held.call]
         if held.timer is not None:
             held.timer.cancel()
+        if held.call is not None:
+            held.call.detach(held.kill)
+            held.call.unhold(held.size, held.give_out)
         return concat(held.parts)
+
+    def _starve(self, held: _Held) -> None:
+        """All that is left of its call waits for company, which cannot come any more."""
+        self._starved.append(held)
+        self._context.wake()
+
+    def _drop(self, held: _Held) -> None:
+        """Its call is dead."""
+        batch = self._let_go(held)
+        left(batch.calls or [])
+        if self.releases:
+            self._context.wake()
 
 
 class GatheringLogic(Logic):
     """Works on lists inline. Derived classes say how: `on_lists`."""
 
     takes_whole_batches = True
+    holds_calls = True
 
     def __init__(self, gatherer: Gatherer) -> None:
         self.gatherer = gatherer
@@ -189,12 +224,19 @@ class GatheringLogic(Logic):
         return self.gatherer.keep(watermark)
 
     def collect(self) -> Emissions:
-        """See `Logic.collect`: watermarks only."""
-        return self.gatherer.released()
+        """See `Logic.collect`: lists for which no more will come, and watermarks."""
+        starved = self.gatherer.starved()
+        if starved:
+            yield from self.give(starved)
+        yield from self.gatherer.released()
 
     def give(self, lists: list[Batch[Any]]) -> Emissions:
         """Work on lists that the gatherer has let go, then on the watermarks behind them."""
+        lists = [rest for records in lists if (rest := alive(records)) is not None]
         yield from self.on_lists(lists)
+        for records in lists:
+            if records.calls is not None:
+                left(records.calls)
         if self.gatherer.releases:
             self.context.wake()
 

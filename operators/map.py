@@ -13,7 +13,8 @@ from sage.operators.elements import Batch
 from sage.operators.errors import InvalidOperator
 from sage.operators.functions import FilterFunction, Function, MapFunction, SinkFunction
 from sage.operators.plain import map_until_error
-from sage.operators.pool import PoolLogic, Slot
+from sage.operators.pool import PoolLogic
+from sage.operators.slots import Slot
 
 __all__ = ["Filter", "Inspect", "Map"]
 

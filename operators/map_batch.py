@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar, cast
 
 from sage.operators.callables import BoundFunction, Shape
+from sage.operators.calls import alive, left
 from sage.operators.contract import Context, Emissions, Logic, Wait
 from sage.operators.each import EachRecord, final_failure
 from sage.operators.elements import Batch, Watermark
@@ -22,7 +23,8 @@ from sage.operators.functions import Function, MapFunction
 from sage.operators.gathering import Gatherer, GatheringLogic, check_gathering
 from sage.operators.map import refuse_awaitable
 from sage.operators.policies import ErrorPolicy, Retry, dead_letters
-from sage.operators.pool import PoolLogic, Slot
+from sage.operators.pool import PoolLogic
+from sage.operators.slots import Slot
 
 __all__ = ["MapBatch"]
 
@@ -131,9 +133,13 @@ class _ListCall:
         start = 0
         for row, error in self.failures.items():
             yield from self._results(start, row, context.batch_size)
-            if self.raised is not None and not (dead_letters(policy) and isinstance(error, Exception)):
+            if (
+                self.raised is not None
+                and self.batch.calls is None
+                and not (dead_letters(policy) and isinstance(error, Exception))
+            ):
                 raise RecordFailed(self.values, error)
-            yield final_failure(policy, self.batch.slice(row, row + 1), error, attempts, context)
+            yield from final_failure(policy, self.batch.slice(row, row + 1), error, attempts, context)
             start = row + 1
         yield from self._results(start, len(self.batch), context.batch_size)
 
@@ -211,13 +217,19 @@ class _PooledMapBatch(PoolLogic):
     def _submit(self, lists: list[Batch[Any]]) -> Emissions:
         if not lists:
             return ()
+        # To the pool they are records of the plain stream: a list has values of many calls, in the order they came.
         emissions = super().process(Batch([_ListCall(records) for records in lists]), 0)
         for watermark in self._gatherer.released():  # behind the lists that just went in
             super().keeps_watermark(watermark)
         return emissions
 
     def start(self, slot: Slot) -> Awaitable[Any]:
-        return cast("Awaitable[Any]", self.call(slot.value.values))
+        call: _ListCall = slot.value
+        if call.todo is None and call.batch.calls is not None:
+            call.batch = alive(call.batch) or call.batch.slice(0, 0)
+            if not call.batch:
+                return _nothing()
+        return cast("Awaitable[Any]", self.call(call.values))
 
     def results(self, slot: Slot, returned: Any) -> list[Any]:
         call: _ListCall = slot.value
@@ -230,19 +242,29 @@ class _PooledMapBatch(PoolLogic):
         call: _ListCall = slot.value
         if not isinstance(error, _SomeFailed):
             call.failed(error)
-        return call.emissions(self.policy, slot.attempts, self.context)
+        yield from self._given(call, slot.attempts)
 
     def collect(self) -> Emissions:
         for emission in super().collect():
             if isinstance(emission, Batch) and isinstance(emission.values[0], _ListCall):
                 for call in emission.values:
-                    yield from call.emissions(self.policy, 1, self.context)
+                    yield from self._given(call, 1)
             else:
                 yield emission
+
+    def _given(self, call: _ListCall, attempts: int) -> Emissions:
+        yield from call.emissions(self.policy, attempts, self.context)
+        if call.batch.calls:
+            left(call.batch.calls)
 
 
 class _SomeFailed(Exception):
     """Some values of a list have failed: has the pool try again, if the policy says so."""
+
+
+async def _nothing() -> list[Any]:
+    """The results of a list whose calls all died while it waited."""
+    return []
 
 
 def _gatherer(operator: MapBatch[Any, Any]) -> Gatherer:

@@ -1,71 +1,40 @@
-"""Calls that run beside each other: the pool behind async and blocking functions.
+"""Calls of functions that run beside each other: the pool behind async and blocking functions.
 
-Records wait in a backlog; workers, tasks of the pool, take them in order and call the function. Results go out in the
-order of the records (or of their ends, with ``ordered=False``), a batch at a time, when the logic's own task collects
-them::
+Records wait in lanes, one for each call (request) and one for the plain stream; workers take them, lane by lane in turn
+(`lanes.py`), and call the function. Results go out in the order of the records of each lane (or of their ends, with
+``ordered=False``), a batch at a time, when the logic's own task collects them::
 
-    process ──▶ backlog ──▶ workers (at most `concurrency`) ──▶ slots ──▶ collect
-                                                                 │
-                              ordered: the oldest first ◀────────┘
+    process ──▶ lanes ──▶ workers (at most `concurrency` at work) ──▶ slots ──▶ collect
+                                                                      │
+                            ordered: the oldest of its lane first ◀───┘
 
-Bounds: workers start nothing new while `batch_size` results wait to be collected. An ordered pool thus goes on working
-beside a slow record for a whole batch, not just for its concurrency. A generator whose results are not collected waits,
-too.
-
-A worker whose calls do not suspend (an async function that does not await) would hold the event loop: all such workers
-of a pool together get one budget for each turn of the loop.
+Bounds: nothing new of a lane starts while `batch_size` of its results wait to be collected. An ordered pool thus goes
+on working beside a slow record for a whole batch, not just for its concurrency. Of the plain stream the pool takes no
+more than it can work on; of calls it takes what comes, for one must not wait behind another, and tells those that have
+many waiting, so that whoever makes their records pauses.
 """
 
-import asyncio
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, cast
 
 from sage.operators.builder import BatchBuilder
 from sage.operators.callables import BoundFunction
+from sage.operators.calls import left
 from sage.operators.contract import Context, Emissions, Logic
 from sage.operators.each import EachRecord, final_failure
 from sage.operators.elements import Batch, Watermark
-from sage.operators.errors import InvalidOperator
-from sage.operators.policies import Fail, Retry
-from sage.operators.turn import Turn
+from sage.operators.lanes import Lane, Lanes
+from sage.operators.policies import Fail
+from sage.operators.slots import Segments, Slot
+from sage.operators.workers import Workers
 
-__all__ = ["PoolLogic", "Slot"]
+__all__ = ["PoolLogic"]
 
-
-class Slot:
-    """One record in the pool, and what came of it."""
-
-    __slots__ = ("attempts", "batch", "clock", "done", "error", "outputs", "parked", "row", "segment", "value")
-
-    #: The timeout of the call; only there in a pool that has one.
-    clock: asyncio.Timeout
-
-    def __init__(self, value: Any, batch: Batch[Any], row: int, segment: "_Segment") -> None:
-        #: The record, and where it came from.
-        self.value = value
-        self.batch = batch
-        self.row = row
-        self.segment = segment
-        #: Results not collected yet.
-        self.outputs: list[Any] | None = None
-        self.done = False
-        self.error: BaseException | None = None
-        self.attempts = 1
-        #: Set while its generator waits for results to be collected.
-        self.parked: asyncio.Future[None] | None = None
-
-
-class _Segment:
-    """The records between two watermarks, of which `left` are not given out whole yet."""
-
-    __slots__ = ("left", "watermark")
-
-    def __init__(self) -> None:
-        self.left = 0
-        #: What goes out behind them, once it is known.
-        self.watermark: Watermark | None = None
+# A lane with so many records waiting is a crowd, until it has half as many.
+_CROWD = 256
 
 
 class PoolLogic(Logic):
@@ -81,6 +50,7 @@ class PoolLogic(Logic):
     """
 
     takes_whole_batches = True
+    holds_calls = True
 
     def __init__(self, operator: EachRecord[Any, Any], bound: BoundFunction, rows: int = 1) -> None:
         self.function = bound
@@ -92,24 +62,17 @@ class PoolLogic(Logic):
         self._timeout = operator.timeout
         self._places = operator.places
         self._ordered = operator.ordered
-        self._backlog: deque[Slot] = deque()
-        # In an ordered pool all slots, oldest first; else those with something to collect.
-        self._line: deque[Slot] = deque()
-        # Oldest first; the last one is open: it takes the records that come.
-        self._segments: deque[_Segment] = deque([_Segment()])
-        self._parked: list[Slot] = []
-        self._workers: list[asyncio.Task[None]] = []
-        self._idle: deque[asyncio.Future[None]] = deque()
-        # Workers that were started or woken and have not looked at the backlog yet.
-        self._coming = 0
-        # How many results wait to be collected.
-        self._held = 0
-        self._limit = 1
         self._rows = rows
-        self._closing = False
+        self._limit = 1
+        self._plain = Lane(None)
+        self._of_calls: dict[Any, tuple[Lane, Callable[[], None]]] = {}
+        self._segments = Segments()
+        # Lanes with something to collect.
+        self._ready: deque[Lane] = deque()
         # Whether `collect` was asked for and has not come yet.
         self._told = False
-        self._turn: Turn
+        self._lanes: Lanes
+        self.workers: Workers
 
     async def open(self, context: Any) -> None:
         """Open the function.
@@ -117,8 +80,9 @@ class PoolLogic(Logic):
         Cancel safety: as `Logic.open`.
         """
         self.context = context
-        self._turn = Turn(context.budget)
         self._limit = max(context.batch_size // self._rows, 1)
+        self._lanes = Lanes(self._limit)
+        self.workers = Workers(self, self._lanes, self._places, self._timeout)
         await self.function.open(context)
 
     def start(self, slot: Slot) -> Awaitable[Any]:
@@ -133,246 +97,219 @@ class PoolLogic(Logic):
         """What goes out for a record for which the function has failed for good.
 
         Raises:
-            RecordFailed: the policy is to fail.
+            RecordFailed: the policy is to fail, and the record is no call's.
         """
         record = slot.batch.slice(slot.row, slot.row + 1)
-        yield final_failure(self.policy, record, error, slot.attempts, self.context)
+        return final_failure(self.policy, record, error, slot.attempts, self.context)
 
     # ---- called from the logic's own task
 
     @property
     def has_room(self) -> bool:
-        """Whether nearly all records taken have started.
+        """Whether nearly all records of the plain stream have started.
 
         There is work for idle workers then, and no more than a batch in hand.
         """
-        return len(self._backlog) < self._places and len(self._line) < self._limit + self._places
+        return len(self._plain.waiting) < self._places and len(self._plain.line) < self._limit + self._places
 
     @property
     def pending(self) -> bool:
         """Whether a record is waiting, running or not collected yet."""
-        return len(self._segments) > 1 or bool(self._segments[0].left)
+        return self._segments.pending
 
     def process(self, batch: Batch[Any], port: int) -> Emissions:
         """See `Logic.process`: takes the records in; results come by `collect`."""
-        segment = self._segments[-1]
-        segment.left += len(batch.values)
-        slots = [Slot(value, batch, row, segment) for row, value in enumerate(batch.values)]
-        self._backlog.extend(slots)
-        if self._ordered:
-            self._line.extend(slots)
-        self._start_workers()
+        self._segments.last.left += len(batch.values)
+        if batch.calls is None:
+            segment, lane = self._segments.last, self._plain
+            self._file(lane, [Slot(value, batch, row, segment, lane) for row, value in enumerate(batch.values)])
+        else:
+            self._file_by_call(batch, batch.calls)
+        self.workers.summon()
         return ()
 
     def keeps_watermark(self, watermark: Watermark) -> bool:
         """A watermark goes out behind all records that came before it; nothing is drained for it."""
-        if not self.pending:
-            return False
-        self._segments[-1].watermark = watermark
-        self._segments.append(_Segment())
-        return True
+        return self._segments.keep(watermark)
 
     def collect(self) -> Emissions:
         """See `Logic.collect`."""
         self._told = False
-        line = self._line
         builder: BatchBuilder[Any] = BatchBuilder()
-        while line:
-            slot = line[0]
-            outputs = slot.outputs
-            if outputs is not None:
-                if len(builder.values) >= self._limit or not builder.accepts(slot.batch):
+        done: list[Any] = []  # the calls of records that are given out whole with what is in the builder
+        while self._ready:
+            lane = self._ready.popleft()
+            lane.told = False
+            line = lane.line
+            while line:
+                slot: Slot = line[0]
+                outputs = slot.outputs
+                if outputs is not None:
+                    if len(builder.values) >= self._limit or not builder.accepts(slot.batch):
+                        yield from builder.batches(self._limit)
+                        if slot.dropped:
+                            continue
+                    lane.held -= len(outputs)
+                    builder.add(outputs, slot.batch, slot.row)
+                    slot.outputs = None
+                if not slot.done:
+                    if self._ordered:
+                        break
+                    line.popleft()
+                    continue
+                line.popleft()
+                if slot.error is not None:
                     yield from builder.batches(self._limit)
-                self._held -= len(outputs)
-                builder.add(outputs, slot.batch, slot.row)
-                slot.outputs = None
-            if not slot.done and self._ordered:
-                break
-            line.popleft()
-            if not slot.done:
-                continue
-            if slot.error is not None:
-                yield from builder.batches(self._limit)
-                yield from self.failed(slot, slot.error)
-            slot.segment.left -= 1
-            if not self._segments[0].left and len(self._segments) > 1:
-                yield from builder.batches(self._limit)
-                yield from self._due_watermarks()
+                    yield from self.failed(slot, slot.error)
+                slot.segment.left -= 1
+                if lane.call is not None:
+                    done.append(lane.call)
+                    self._gone(lane, 1)
+                if self._segments.kept and self._segments.releases:
+                    yield from builder.batches(self._limit)
+                    yield from self._segments.released()
+            if lane.waiting and not lane.queued and lane.held < self._limit:
+                self._lanes.push(lane)
         yield from builder.batches(self._limit)
-        self._resume()
-
-    def _due_watermarks(self) -> Iterator[Watermark]:
-        while (watermark := self._segments[0].watermark) is not None and not self._segments[0].left:
-            self._segments.popleft()
-            yield watermark
+        yield from self._segments.released()  # behind records that were dropped
+        if done:
+            left(done)
+        self.workers.resume()
 
     async def close(self) -> None:
         """Cancel what still runs, wait for it, close the function.
 
         Cancel safety: as `Logic.close`.
         """
-        self._closing = True
-        for worker in self._workers:
-            worker.cancel()
         try:
-            # Workers end by their cancellation only; what a function raises while it is cancelled has nobody to go to
-            # but this.
-            ends = await asyncio.gather(*self._workers, return_exceptions=True)
-            for error in ends:
-                if isinstance(error, Exception):
-                    self.context.logger.error("%s: failed while it was cancelled", self.context.name, exc_info=error)
+            await self.workers.aclose()
         finally:
+            for lane, kill in self._of_calls.values():
+                if lane.call is not None:
+                    lane.call.detach(kill)
             await self.function.close()
 
     # ---- called from workers
 
     def put(self, slot: Slot, outputs: list[Any]) -> None:
         """Add results of a record, and have them collected when it is their turn."""
-        if outputs:
-            self._held += len(outputs)
+        if outputs and not slot.dropped:
+            slot.lane.held += len(outputs)
             if slot.outputs is not None:
                 slot.outputs.extend(outputs)
             else:
                 slot.outputs = outputs
-                self._tell(slot)
+                if not self._ordered:
+                    slot.lane.line.append(slot)
+                self.tell(slot)
 
-    async def room(self, slot: Slot) -> None:
-        """Wait while a generator has made enough for now.
+    def completed(self, slot: Slot, outputs: list[Any]) -> None:
+        """The function has ended for a record; these are its last results."""
+        if slot.dropped:
+            slot.segment.left -= 1
+            self._let_go(slot.lane, 1)
+            return
+        slot.done = True
+        had_outputs = slot.outputs is not None
+        if outputs:
+            self.put(slot, outputs)
+        elif not self._ordered and not had_outputs:
+            slot.lane.line.append(slot)
+        if self._ordered or not had_outputs:
+            self.tell(slot)
 
-        It also gives way to others when the pool's share of time is used up.
-
-        Cancel safety: nothing is lost when cancelled.
-        """
-        while self._turn.used_up():
-            await self._turn.rest()
-        if self._crowded(slot):
-            if self._timeout is None:
-                await self._park(slot)
-            else:
-                await self._park_untimed(slot)
-
-    async def _park_untimed(self, slot: Slot) -> None:
-        # The time spent waiting for those downstream is not the function's.
-        now = asyncio.get_running_loop().time
-        ends = slot.clock.when()
-        left = None if ends is None else ends - now()
-        slot.clock.reschedule(None)
-        await self._park(slot)
-        slot.clock.reschedule(None if left is None else now() + left)
-
-    async def _park(self, slot: Slot) -> None:
-        while self._crowded(slot):
-            slot.parked = asyncio.get_running_loop().create_future()
-            self._parked.append(slot)
-            await slot.parked
-
-    def _crowded(self, slot: Slot) -> bool:
+    def crowded(self, slot: Slot) -> bool:
+        """Whether a generator has made enough for now."""
         if slot.outputs is None:
             return False
-        if self._ordered and self._line[0] is slot:
+        if self._ordered and slot.lane.line and slot.lane.line[0] is slot:
             return len(slot.outputs) >= self._limit
-        return self._held >= self._limit
+        return slot.lane.held >= self._limit
 
-    def _tell(self, slot: Slot) -> None:
-        # An ordered pool gives out only what the oldest record has made; a later one is told of when it gets there.
-        if not self._ordered:
-            self._line.append(slot)
-        elif self._line[0] is not slot:
+    def started(self, slot: Slot) -> None:
+        """A record has left its lane and begins."""
+        lane = slot.lane
+        waiting = len(lane.waiting)
+        if lane.call is None:
+            if waiting == self._places - 1:
+                self._told = True
+                self.context.wake()  # there is room again
+        elif lane.crowded and waiting <= _CROWD // 2:
+            lane.crowded = False
+            lane.call.uncrowd(self.context.position)
+
+    def tell(self, slot: Slot) -> None:
+        """Have a record's results collected if it is their turn."""
+        lane = slot.lane
+        # An ordered pool gives out only what the oldest record of a lane has made; a later one is told of when it gets
+        # there.
+        if self._ordered and lane.line[0] is not slot:
             return
+        if not lane.told:
+            lane.told = True
+            self._ready.append(lane)
+            self.wake()
+
+    def wake(self) -> None:
+        """Have `collect` called."""
         if not self._told:
             self._told = True
             self.context.wake()
 
-    async def _work(self) -> None:
-        self._coming -= 1
-        backlog, turn = self._backlog, self._turn
-        start = self.start if self._timeout is None else self._timed
-        stayed = True
-        while not self._closing:  # a function may have kept its cancellation to itself
-            if not backlog or self._held >= self._limit:
-                await self._idleness()
-                stayed = True
-                continue
-            if stayed and turn.used_up():
-                await turn.rest()
-                continue
-            slot = backlog.popleft()
-            if len(backlog) == self._places - 1:
-                self._told = True
-                self.context.wake()  # there is room again
-            number = turn.begin()
-            try:
-                outputs = self.results(slot, await start(slot))
-            except (Exception, asyncio.CancelledError) as error:
-                outputs = await self._try_again(slot, start, error)
-            stayed = turn.number == number
-            had_outputs = slot.outputs is not None
-            slot.done = True
-            if outputs:
-                self.put(slot, outputs)
-                if self._ordered or not had_outputs:
-                    continue  # `put` has told
-            if self._ordered or not had_outputs:
-                self._tell(slot)
+    # ---- records of calls
 
-    async def _try_again(
-        self, slot: Slot, start: Callable[[Slot], Awaitable[Any]], error: Exception | asyncio.CancelledError
-    ) -> list[Any]:
-        """A call has failed: try again as the policy says. Returns results, or leaves the error in the slot."""
-        policy = self.policy
-        while True:
-            if isinstance(error, asyncio.CancelledError):
-                task = asyncio.current_task()
-                if task is None or task.cancelling():
-                    raise error
-            elif self._closing:
-                raise error
-            # A CancelledError here comes from within: something that the function awaited was cancelled.
-            final = isinstance(error, asyncio.CancelledError | InvalidOperator)
-            if final or not isinstance(policy, Retry) or slot.attempts >= policy.attempts:
-                slot.error = error
-                return []
-            await asyncio.sleep(policy.pause(slot.attempts))
-            slot.attempts += 1
-            try:
-                return self.results(slot, await start(slot))
-            except (Exception, asyncio.CancelledError) as again:
-                error = again
+    def _file(self, lane: Lane, slots: list[Slot]) -> None:
+        if self._ordered:
+            lane.line.extend(slots)
+        self._lanes.add(lane, slots)
 
-    async def _timed(self, slot: Slot) -> Any:
-        try:
-            async with asyncio.timeout(self._timeout) as slot.clock:
-                return await self.start(slot)
-        except TimeoutError as error:
-            if slot.clock.expired():
-                raise TimeoutError(f"the call did not end within timeout={self._timeout} seconds") from error
-            raise
+    def _file_by_call(self, batch: Batch[Any], calls: list[Any]) -> None:
+        segment, by_call = self._segments.last, self._of_calls
+        for row, (value, call) in enumerate(zip(batch.values, calls, strict=True)):
+            known = by_call.get(call)
+            lane = self._opened(call) if known is None else known[0]
+            lane.records += 1
+            self._file(lane, [Slot(value, batch, row, segment, lane)])
+            if len(lane.waiting) >= _CROWD and not lane.crowded:
+                lane.crowded = True
+                call.crowd(self.context.position)
 
-    async def _idleness(self) -> None:
-        idle = asyncio.get_running_loop().create_future()
-        self._idle.append(idle)
-        await idle
-        self._coming -= 1
+    def _opened(self, call: Any) -> Lane:
+        lane = Lane(call)
+        kill = partial(self._killed, lane)
+        self._of_calls[call] = lane, kill
+        call.attach(kill)
+        return lane
 
-    def _start_workers(self) -> None:
-        wanted = len(self._backlog)
-        while self._coming < wanted and self._idle:
-            idle = self._idle.popleft()
-            if not idle.done():
-                idle.set_result(None)
-                self._coming += 1
-        while self._coming < wanted and len(self._workers) < self._places:
-            name = f"{self.context.name}[{self.context.subtask_index}] worker {len(self._workers)}"
-            self._workers.append(asyncio.get_running_loop().create_task(self._work(), name=name))
-            self._coming += 1
+    def _gone(self, lane: Lane, records: int) -> None:
+        lane.records -= records
+        if not lane.records:
+            call: Any = lane.call
+            _, kill = self._of_calls.pop(call)
+            call.detach(kill)
+            if lane.crowded:
+                call.uncrowd(self.context.position)
 
-    def _resume(self) -> None:
-        """Results were collected: wake generators that waited for it, and workers if there is a backlog."""
-        parked, self._parked = self._parked, []
-        for slot in parked:
-            if self._crowded(slot):
-                self._parked.append(slot)
-            elif slot.parked is not None and not slot.parked.done():
-                slot.parked.set_result(None)
-        if self._backlog and self._held < self._limit:
-            self._start_workers()
+    def _let_go(self, lane: Lane, records: int) -> None:
+        """Records of a dead call are not inside any more."""
+        call = lane.call
+        self._gone(lane, records)
+        if call is not None:
+            call.thinned(records)
+        if self._segments.releases:
+            self.wake()
+
+    def _killed(self, lane: Lane) -> None:
+        """The call is dead: drop what waits, forget what is done, cancel what runs."""
+        gone = [*self._lanes.drop(lane), *(slot for slot in lane.line if slot.done)]
+        lane.line.clear()
+        lane.held = 0
+        for slot in gone:
+            slot.dropped = True
+            slot.segment.left -= 1
+        for slot in lane.running:
+            slot.dropped = True
+            slot.outputs = None
+            slot.worker.cancel()
+        if gone:
+            self._let_go(lane, len(gone))

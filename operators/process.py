@@ -12,6 +12,7 @@ from typing import Any, ClassVar, TypeVar
 
 from sage.operators.builder import BatchBuilder
 from sage.operators.callables import BoundFunction, Shape, UserFunction, shape_of, user_function
+from sage.operators.calls import alive, left
 from sage.operators.contract import Context, Emissions, Logic, Tagged, Wait
 from sage.operators.each import EachRecord, final_failure
 from sage.operators.elements import Batch
@@ -20,8 +21,9 @@ from sage.operators.functions import Function, ProcessFunction
 from sage.operators.map import refuse_awaitable
 from sage.operators.plain import visible
 from sage.operators.policies import Retry
-from sage.operators.pool import PoolLogic, Slot
+from sage.operators.pool import PoolLogic
 from sage.operators.process_context import Due, ProcessContext, ToSide
+from sage.operators.slots import Slot
 
 __all__ = ["Process"]
 
@@ -116,7 +118,11 @@ class _InlineProcess(Logic):
         return self._each(batch, self._function.call)
 
     def on_timer(self, tag: Any) -> Emissions:
-        return self._each(tag, _when_due(self._on_timer))
+        due = _come(tag)
+        if due is not None:
+            yield from self._each(due, _when_due(self._on_timer))
+            if due.calls is not None:
+                left(due.calls)
 
     def _each(self, batch: Batch[Any], call: _Call) -> Emissions:
         limit = self._context.batch_size
@@ -159,7 +165,7 @@ class _InlineProcess(Logic):
                 if again is None:
                     return
                 error = again
-        yield final_failure(policy, batch.slice(row, row + 1), error, attempt, self._context)
+        yield from final_failure(policy, batch.slice(row, row + 1), error, attempt, self._context)
 
 
 class _PooledProcess(PoolLogic):
@@ -168,7 +174,8 @@ class _PooledProcess(PoolLogic):
         self._on_timer = on_timer
 
     def on_timer(self, tag: Any) -> Emissions:
-        return self.process(tag, 0)  # behind the records that came before
+        due = _come(tag)
+        return () if due is None else self.process(due, 0)  # behind the records that came before
 
     def start(self, slot: Slot) -> Awaitable[Any]:
         return self._run(slot)
@@ -199,6 +206,17 @@ class _PooledProcess(PoolLogic):
                 yield from _parted(emission)
             else:
                 yield emission
+
+
+def _come(due: Batch[Due]) -> Batch[Due] | None:
+    """The timer, unless it was cancelled meanwhile or nobody waits for the answer that it belongs to."""
+    if due.calls is None:
+        return due
+    (timer,) = due.values
+    if not timer.expected:
+        return None
+    timer.expected = False
+    return alive(due)
 
 
 def _when_due(on_timer: Callable[..., Any] | None) -> _Call:

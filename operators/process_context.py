@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from sage.operators.calls import Call, entered, left
 from sage.operators.contract import Context, TimerHandle
 from sage.operators.elements import Batch
 from sage.operators.errors import InvalidOperator
@@ -21,11 +22,13 @@ class ToSide(NamedTuple):
 class Due:
     """A timer, in the place of a record. The other columns are those of the record that set it."""
 
-    __slots__ = ("key", "when")
+    __slots__ = ("expected", "key", "when")
 
     def __init__(self, when: float, key: Any) -> None:
         self.when = when
         self.key = key
+        #: Until it has come, or was cancelled; until then it keeps the call of its record, if it has one, from ending.
+        self.expected = True
 
     def __repr__(self) -> str:
         return f"the timer for {self.when} of key {self.key!r}"
@@ -134,6 +137,9 @@ class ProcessContext:
         cut = batch.slice(row, row + 1)
         due = Batch([Due(when, self.key)], cut.keys, cut.timestamps, cut.calls)
         timer = self._context.set_timer(when, due)
+        if due.calls is not None:
+            entered(due.calls)
+            timer = _CallTimer(timer, due, due.calls)
         self._set.append(timer)
         return timer
 
@@ -141,6 +147,23 @@ class ProcessContext:
         if self._batch is None:
             raise _ended(what)
         return self._batch
+
+
+class _CallTimer:
+    """A timer that keeps the call of its record from ending, until it is due or cancelled."""
+
+    def __init__(self, timer: TimerHandle, due: Batch[Due], calls: list[Call]) -> None:
+        self._timer = timer
+        self._due = due
+        self._calls = calls
+
+    def cancel(self) -> None:
+        """See `TimerHandle.cancel`."""
+        (due,) = self._due.values
+        if due.expected:
+            due.expected = False
+            self._timer.cancel()
+            left(self._calls)
 
 
 class Timers:

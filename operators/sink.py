@@ -9,7 +9,8 @@ from sage.operators.each import EachLogic, EachRecord
 from sage.operators.elements import Batch
 from sage.operators.functions import Function, SinkFunction
 from sage.operators.map import call_for_each
-from sage.operators.pool import PoolLogic, Slot
+from sage.operators.pool import PoolLogic
+from sage.operators.slots import Slot
 
 __all__ = ["Sink"]
 

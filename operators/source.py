@@ -15,6 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar, Generic, TypeVar
 
+from sage.operators.elements import Batch
 from sage.operators.turn import Turn
 
 __all__ = ["Outlet", "PullReader", "PushReader", "Source", "SourceLogic"]
@@ -50,6 +51,10 @@ class SourceLogic(ABC, Generic[T]):
 
         Cancel safety: when cancelled, `close` is called.
         """
+
+    def batch(self, values: list[T]) -> Batch[Any]:
+        """What was read as a batch of records."""
+        return Batch(values)
 
     async def close(self) -> None:
         """Let go of everything; called once, at the end, at a drain, after an error or a cancellation, also of `open`.

@@ -29,7 +29,7 @@ class Turn:
         budget: seconds of work in one turn.
     """
 
-    __slots__ = ("_begun", "_budget", "_ends", "_loop", "_passed", "_resting", "number")
+    __slots__ = ("_begun", "_budget", "_ends", "_loop", "_passed", "_passing", "_resting", "number")
 
     def __init__(self, budget: float) -> None:
         #: Changes from one turn to the next, if anything has begun in it.
@@ -41,6 +41,8 @@ class Turn:
         self._ends: float | None = None
         # How many were told in this turn that it is not.
         self._passed = 0
+        # Those that let turns go by: the turn in which they began, and who waits.
+        self._passing: tuple[int, list[asyncio.Future[None]]] | None = None
         self._resting: deque[asyncio.Future[None]] = deque()
 
     def begin(self) -> int:
@@ -70,6 +72,27 @@ class Turn:
         resting = self._loop.create_future()
         self._resting.append(resting)
         await resting
+
+    async def pass_by(self, turns: int) -> None:
+        """Let so many turns of the loop go by. All who begin in the same turn wait together.
+
+        Cancel safety: nothing is lost.
+        """
+        number = self.begin()
+        if self._passing is None or self._passing[0] != number:
+            self._passing = number, []
+            self._loop.call_soon(self._go_by, turns - 1, self._passing[1])
+        passed = self._loop.create_future()
+        self._passing[1].append(passed)
+        await passed
+
+    def _go_by(self, turns: int, waiting: "list[asyncio.Future[None]]") -> None:
+        if turns:
+            self._loop.call_soon(self._go_by, turns - 1, waiting)
+            return
+        for passed in waiting:
+            if not passed.done():
+                passed.set_result(None)
 
     def _next(self) -> None:
         self.number += 1

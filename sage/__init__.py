@@ -27,6 +27,7 @@ from sage.errors import (
     JobError,
     JobFailed,
     JobNotRunning,
+    NoReply,
     NotAvailable,
     NotReplayable,
     OperatorError,
@@ -36,6 +37,7 @@ from sage.errors import (
     ServiceError,
     ServiceUnavailable,
     TransportError,
+    UnknownEndpoint,
     UnknownMethod,
     UnknownService,
 )
@@ -55,13 +57,15 @@ from sage.stream import KeyedStream, Stream
 from sage.version import __version__
 
 if TYPE_CHECKING:
-    from sage import operators, sinks, sources, testing, transports
+    from sage import middleware, operators, serving, sinks, sources, testing, transports
+    from sage.admission import Admission
     from sage.jobs import Job, JobResult
     from sage.runtime import current_context as context
     from sage.services import Breaker, ByKey, Restart, Service, batched, deadline, service
     from sage.services.connecting import connect
 
 __all__ = [
+    "Admission",
     "Breaker",
     "ByKey",
     "CircuitOpen",
@@ -85,6 +89,7 @@ __all__ = [
     "Letter",
     "LocalEnvironment",
     "MapFunction",
+    "NoReply",
     "NotAvailable",
     "NotReplayable",
     "OperatorError",
@@ -101,6 +106,7 @@ __all__ = [
     "SourceFunction",
     "Stream",
     "TransportError",
+    "UnknownEndpoint",
     "UnknownMethod",
     "UnknownService",
     "__version__",
@@ -108,9 +114,11 @@ __all__ = [
     "connect",
     "context",
     "deadline",
+    "middleware",
     "operators",
     "run",
     "service",
+    "serving",
     "sinks",
     "sources",
     "testing",
@@ -118,6 +126,7 @@ __all__ = [
 ]
 
 _LAZY = {
+    "Admission": "sage.admission:Admission",
     "Breaker": "sage.services:Breaker",
     "ByKey": "sage.services:ByKey",
     "Job": "sage.jobs:Job",
@@ -128,8 +137,10 @@ _LAZY = {
     "connect": "sage.services.connecting:connect",
     "context": "sage.runtime:current_context",
     "deadline": "sage.services:deadline",
+    "middleware": "sage.middleware",
     "operators": "sage.operators",
     "service": "sage.services:service",
+    "serving": "sage.serving",
     "sinks": "sage.sinks",
     "sources": "sage.sources",
     "testing": "sage.testing",

@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 from importlib.util import find_spec
 
+from sage.admission import Admission
 from sage.errors import GraphError, NotAvailable
 from sage.operators.numbers import is_count, is_number
 
@@ -26,6 +27,8 @@ class Config:
         channel_capacity: how many records a channel holds, at least 1. It is the bound on what lies between two
             operators.
         budget: seconds that an operator works before it gives way to others.
+        call_window: how many records of an answer may wait to be read before those who make more pause, at least 1.
+        admission: how many requests are let in; `None` for all.
     """
 
     engine: str = ""
@@ -33,6 +36,8 @@ class Config:
     batch_size: int = 2048
     channel_capacity: int = 4096
     budget: float = 0.002
+    call_window: int = 256
+    admission: Admission | None = None
 
     def __post_init__(self) -> None:
         asked = "engine"
@@ -47,6 +52,9 @@ class Config:
             raise NotAvailable("transport='ray' needs Ray: pip install 'sage-streams[ray]'")
         _at_least_one("batch_size", self.batch_size)
         _at_least_one("channel_capacity", self.channel_capacity)
+        _at_least_one("call_window", self.call_window)
+        if self.admission is not None and not isinstance(self.admission, Admission):
+            raise GraphError(f"admission={self.admission!r}: write sage.Admission(max_requests=...)")
         if not is_number(self.budget, beyond=True):
             raise GraphError(
                 f"budget={self.budget!r}: write the seconds an operator may work before it gives way, above 0"

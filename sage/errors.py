@@ -7,13 +7,15 @@
     ├── JobError                something about one job
     │   ├── JobFailed           it failed; `__cause__` is what was raised inside
     │   ├── JobCancelled        it was cancelled, so there is no result
-    │   └── JobNotRunning       it is not running (any more), so it cannot do what was asked
+    │   ├── JobNotRunning       it is not running (any more), so it cannot do what was asked
+    │   └── UnknownEndpoint     its program has no endpoint of that name
     ├── ServiceError            something about a service, or a call of one
     │   ├── UnknownService      there is no service of that name
     │   ├── UnknownMethod       the service has no such method that can be called
     │   ├── ServiceUnavailable  it is not running now: it died, or it could not start
     │   ├── Overloaded          as many calls wait as may
     │   ├── CircuitOpen         it failed again and again, and is left alone for a while
+    │   ├── NoReply             the answer of a program has no record
     │   └── DeadlineExceeded    the answer would come too late; a `TimeoutError`
     └── NotAvailable            a part of sage that this installation, or this version, does not have
 
@@ -75,6 +77,7 @@ __all__ = [
     "JobError",
     "JobFailed",
     "JobNotRunning",
+    "NoReply",
     "NotAvailable",
     "NotReplayable",
     "OperatorError",
@@ -87,6 +90,7 @@ __all__ = [
     "ServiceError",
     "ServiceUnavailable",
     "TransportError",
+    "UnknownEndpoint",
     "UnknownMethod",
     "UnknownService",
     "UnreachableChannel",
@@ -141,6 +145,10 @@ class CircuitOpen(ServiceError):
     """The service failed so often in a row that it is not called for a while."""
 
 
+class NoReply(ServiceError):
+    """A request was answered by a program, and the answer has no record."""
+
+
 class DeadlineExceeded(ServiceError, TimeoutError):
     """The answer would come too late: the deadline has passed, or the time that a call may take."""
 
@@ -167,6 +175,10 @@ class JobCancelled(JobError):
 
 class JobNotRunning(JobError):
     """The job is not running, so it cannot do what was asked."""
+
+
+class UnknownEndpoint(JobError, LookupError):
+    """The job's program has no endpoint of that name; the message says which there are."""
 
 
 class JobFailed(JobError):

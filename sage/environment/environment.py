@@ -18,6 +18,7 @@ from sage.stream.feedback import FeedbackLoop
 from sage.stream.stream import Stream
 
 if TYPE_CHECKING:
+    from sage.admission import Admission
     from sage.jobs import Job, JobResult
     from sage.kernel import Engine
     from sage.services import Balance, Breaker, Restart, Services
@@ -47,6 +48,9 @@ class Environment:
         channel_capacity: how many records may lie between two operators. When they are there, the sender waits, and so
             does all that is upstream of it, up to the source.
         budget: seconds that an operator may work before it lets others run.
+        call_window: how many records of an answer may wait to be read by whoever asked; then those who make more of it
+            pause, and nobody else does.
+        admission: how many requests are let in; `None` for all.
 
     Raises:
         GraphError: a value cannot be.
@@ -61,6 +65,8 @@ class Environment:
         batch_size: int = 2048,
         channel_capacity: int = 4096,
         budget: float = 0.002,
+        call_window: int = 256,
+        admission: "Admission | None" = None,
     ) -> None:
         if not isinstance(name, str) or not name.strip():
             raise GraphError(f"Environment({name!r}): write a name for the program, a text that is not empty")
@@ -73,6 +79,8 @@ class Environment:
             batch_size=batch_size,
             channel_capacity=channel_capacity,
             budget=budget,
+            call_window=call_window,
+            admission=admission,
         )
         self._engine: Engine[Graph] | None = None if engine is None or isinstance(engine, str) else engine
         self._services: dict[str, ServiceDefinition] = {}
@@ -110,6 +118,27 @@ class Environment:
         """
         made: Any = source if isinstance(source, Source) else described(operators.FromFunction, source)
         return self._source(made, name)
+
+    def endpoint(self, name: str, *, fair_by: Callable[[T], Any] | None = None) -> Stream[Any]:
+        """The requests that callers make of the running program: ``job.stream(name, value)`` and ``job.call``.
+
+        ::
+
+            env.endpoint("shout").map(str.upper).reply()
+            async with env.start() as job:
+                assert await job.call("shout", "hello") == "HELLO"
+
+        Each request has its own answer: the records that come of it and reach a `Stream.reply`.
+
+        Args:
+            name: what callers ask for; unique in the program.
+            fair_by: tells on whose behalf a request is (a tenant): those of different ones get equal shares. What a
+                caller says with the request counts more.
+
+        Raises:
+            GraphError: the name is taken, or a value cannot be.
+        """
+        return self._source(described(operators.Endpoint, name, fair_by=fair_by), name)
 
     def feedback(self, *, name: str | None = None) -> FeedbackLoop[Any]:
         """A loop: a stream whose records come from further down. See `FeedbackLoop`."""

@@ -4,6 +4,8 @@ from sage.errors import GraphError
 from sage.graph.feedback import FeedbackHead, loops
 from sage.graph.logical import Edge, Graph, Node
 from sage.graph.partitioning import Forward
+from sage.operators.endpoint import Endpoint
+from sage.operators.reply import Reply
 
 __all__ = ["validate"]
 
@@ -37,11 +39,43 @@ def validate(graph: Graph, program: str) -> None:
             )
     for edge in graph.edges:
         _check_edge(graph, edge)
+    _check_answers(graph)
 
 
 def _check_feedback(graph: Graph, node: Node) -> None:
     if isinstance(node.operator, FeedbackHead) and not graph.inputs(node):
         raise GraphError(f"the feedback loop {node.name!r} was never closed; write loop.close(stream)")
+
+
+def _check_answers(graph: Graph) -> None:
+    readers: dict[int, set[int]] = {}
+    for edge in graph.edges:
+        readers.setdefault(edge.sender, set()).add(edge.receiver)
+    replies = {node.number for node in graph.nodes if isinstance(node.operator, Reply)}
+    answered: set[int] = set()
+    for node in graph.nodes:
+        if isinstance(node.operator, Endpoint):
+            reached = _reached(readers, node.number)
+            answered |= reached
+            if not reached & replies:
+                raise GraphError(
+                    f"nobody who asks endpoint {node.name!r} would get an answer; end what it leads to with .reply()"
+                )
+    for number in replies - answered:
+        raise GraphError(
+            f"{graph.nodes[number].name!r} answers nobody, for no request comes this way; "
+            f"begin the stream with env.endpoint(name), or end it with .sink(...)"
+        )
+
+
+def _reached(readers: dict[int, set[int]], start: int) -> set[int]:
+    reached, left = set[int](), [start]
+    while left:
+        for reader in readers.get(left.pop(), ()):
+            if reader not in reached:
+                reached.add(reader)
+                left.append(reader)
+    return reached
 
 
 def _check_edge(graph: Graph, edge: Edge) -> None:

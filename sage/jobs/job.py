@@ -5,11 +5,11 @@ import os
 from collections.abc import Callable, Mapping
 from time import perf_counter
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, Unpack
 
 from sage.errors import JobCancelled, JobNotRunning
 from sage.jobs.result import JobResult
-from sage.kernel import Execution, ExecutionStatus, OperatorStatistics
+from sage.kernel import Answer, Execution, ExecutionStatus, OperatorStatistics, RequestOptions
 
 __all__ = ["Job"]
 
@@ -17,8 +17,8 @@ __all__ = ["Job"]
 class Job:
     """A handle on one run of a program. `Environment.start` and `Environment.submit` make it.
 
-    As a context manager it bounds the run to a block: leaving the block cancels what still runs, and waits until it is
-    closed.
+    As a context manager it bounds the run to a block: inside of it all operators are open, unless the run has ended
+    already; leaving the block cancels what still runs, and waits until it is closed.
 
     Args:
         name: the program's name.
@@ -57,6 +57,49 @@ class Job:
     def statistics(self) -> Mapping[str, OperatorStatistics]:
         """What each operator has done so far, by name."""
         return self._execution.statistics()
+
+    # ---- requests
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """See `Caller.endpoints`."""
+        return self._execution.caller.endpoints
+
+    @property
+    def open_calls(self) -> int:
+        """See `Caller.open_calls`."""
+        return self._execution.caller.open_calls
+
+    def stream(self, endpoint: str, value: Any, **options: Unpack[RequestOptions]) -> Answer:
+        """Ask an endpoint, and read the answer record by record: ``async for part in job.stream("ask", question)``.
+
+        Whoever stops reading closes the answer (``async with contextlib.aclosing(...)``): all work on it stops.
+
+        Args:
+            endpoint: its name, as in ``env.endpoint(name)``.
+            value: the request.
+            options: as in `RequestOptions`.
+
+        Raises:
+            UnknownEndpoint: there is none of that name.
+        """
+        return self._execution.caller.stream(endpoint, value, **options)
+
+    async def call(self, endpoint: str, value: Any, **options: Unpack[RequestOptions]) -> Any:
+        """Ask an endpoint, and return the one record of the answer; the arguments are those of `stream`.
+
+        Cancel safety: cancelling it stops the work.
+
+        Raises:
+            NoReply: the answer has no record.
+            DeadlineExceeded: the deadline has passed.
+            Overloaded: the admission refused it; no work was done.
+            JobNotRunning: the job takes no requests.
+            UnknownEndpoint: there is none of that name.
+        """
+        return await self._execution.caller.call(endpoint, value, **options)
+
+    # ---- its end
 
     async def wait(self) -> JobResult:
         """Wait until the job has ended.
@@ -102,7 +145,18 @@ class Job:
         self._running_task().add_done_callback(lambda _: callback())
 
     async def __aenter__(self) -> Self:
-        return self if self._task is not None else self.begin()
+        if self._task is None:
+            self.begin()
+        task = self._running_task()
+        ready = asyncio.get_running_loop().create_task(self._execution.ready(), name=f"start of job {self.name}")
+        try:
+            await asyncio.wait([task, ready], return_when=asyncio.FIRST_COMPLETED)
+        except BaseException:
+            await self.cancel()
+            raise
+        finally:
+            ready.cancel()
+        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

@@ -1,6 +1,6 @@
 """Contracts only: what the API depends on, the runtimes implement, and a test engine implements too."""
 
-from sage.kernel.calls import Answer, Caller
+from sage.kernel.calls import Answer, Caller, RequestOptions
 from sage.kernel.context import ExecutionContext, RuntimeContext
 from sage.kernel.engine import Engine, Execution, ExecutionStatus, OperatorStatistics
 from sage.kernel.managers import CheckpointManager, JobManager, ServiceManager, StateManager, TaskManager
@@ -18,6 +18,7 @@ __all__ = [
     "JobManager",
     "MessageRouter",
     "OperatorStatistics",
+    "RequestOptions",
     "RuntimeContext",
     "ServiceManager",
     "StateManager",

@@ -1,9 +1,9 @@
 """Requests through a running program, as contracts: what a server, or another program, asks of a job."""
 
 from datetime import timedelta
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypedDict, Unpack
 
-__all__ = ["Answer", "Caller"]
+__all__ = ["Answer", "RequestOptions", "Caller"]
 
 
 class Answer(Protocol):
@@ -53,12 +53,31 @@ class Answer(Protocol):
         ...
 
 
+class RequestOptions(TypedDict, total=False):
+    """How a request is made.
+
+    Attributes:
+        deadline: seconds from now (a number, or a timedelta) by which the answer must be read whole, waiting included;
+            an earlier `sage.deadline` around the request counts, too. `None` for no limit.
+        priority: who waits with a higher one goes first (0).
+        key: on whose behalf (a tenant, an API key): those with different keys get equal shares. Hashable.
+        tokens: how many tokens the request may use, for an admission that bounds them (0).
+        trace: what log lines call it; the endpoint's name if left out.
+    """
+
+    deadline: float | timedelta | None
+    priority: int
+    key: Any
+    tokens: int
+    trace: str | None
+
+
 class Caller(Protocol):
     """Where requests are made: a job that runs a program with endpoints."""
 
     @property
     def open_calls(self) -> int:
-        """How many requests are inside now: admitted, and their answer not read to the end."""
+        """How many requests are inside: admitted, with records of them still on their way."""
         ...
 
     @property
@@ -66,43 +85,21 @@ class Caller(Protocol):
         """The names of the endpoints of the program."""
         ...
 
-    def stream(
-        self,
-        endpoint: str,
-        value: Any,
-        *,
-        deadline: float | timedelta | None = None,
-        priority: int = 0,
-        key: Any = None,
-        tokens: int = 0,
-        trace: str | None = None,
-    ) -> Answer:
+    def stream(self, endpoint: str, value: Any, **options: Unpack[RequestOptions]) -> Answer:
         """Ask, and read the answer record by record.
 
         Args:
             endpoint: its name, as in ``env.endpoint(name)``.
             value: the request: the value of the record that goes into the program.
-            deadline: seconds from now by which the answer must be read whole, waiting included; an earlier
-                `sage.deadline` around it counts, too.
-            priority: who waits with a higher one goes first.
-            key: on whose behalf (a tenant, an API key): those with different keys get equal shares.
-            tokens: how many tokens the request may use, for an admission that bounds them.
-            trace: what log lines call it; made up if left out.
+            options: how it is made.
+
+        Raises:
+            UnknownEndpoint: there is none of that name.
         """
         ...
 
-    async def call(
-        self,
-        endpoint: str,
-        value: Any,
-        *,
-        deadline: float | timedelta | None = None,
-        priority: int = 0,
-        key: Any = None,
-        tokens: int = 0,
-        trace: str | None = None,
-    ) -> Any:
-        """Ask, and return the one record of the answer.
+    async def call(self, endpoint: str, value: Any, **options: Unpack[RequestOptions]) -> Any:
+        """Ask, and return the one record of the answer; if there are more, the first.
 
         Cancel safety: cancelling it stops the work.
 

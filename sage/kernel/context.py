@@ -47,6 +47,14 @@ class RuntimeContext(Protocol):
         ...
 
     @property
+    def call(self) -> Any:
+        """The request that the running async function works for, with its ``deadline``, ``key`` and ``name`` (trace).
+
+        `None` outside of one.
+        """
+        ...
+
+    @property
     def state(self) -> Any:
         """The `StateManager` of this subtask.
 

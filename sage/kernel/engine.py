@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple, Protocol, TypeVar
 
+from sage.kernel.calls import Caller
+
 __all__ = ["Engine", "Execution", "ExecutionStatus", "OperatorStatistics"]
 
 Graph_contra = TypeVar("Graph_contra", contravariant=True)
@@ -62,8 +64,24 @@ class Execution(Protocol):
         """Where it stands."""
         ...
 
+    @property
+    def caller(self) -> Caller:
+        """Where requests of the program's endpoints are made.
+
+        Raises:
+            NotAvailable: the engine takes none.
+        """
+        ...
+
     def statistics(self) -> Mapping[str, OperatorStatistics]:
         """What each operator has done so far, by name, sources first."""
+        ...
+
+    async def ready(self) -> None:
+        """Wait until all operators are open, or the run has ended.
+
+        Cancel safety: the run goes on.
+        """
         ...
 
     async def run(self) -> None:

@@ -8,6 +8,9 @@ from sage.clock import Clock, Timer
 from sage.current import current
 from sage.errors import NotAvailable, UnknownService
 from sage.kernel import ServiceManager, StateManager
+from sage.operators.calls import Call
+from sage.runtime.calls import CallDesk
+from sage.runtime.calls.running import current_call
 from sage.runtime.mailbox import Mailbox, MailKind
 from sage.services.finding import current_services
 
@@ -41,6 +44,8 @@ class TaskContext:
         budget: seconds to work without giving way.
         clock: processing time.
         mailbox: the task's.
+        position: the operator's number in the graph.
+        desk: where the requests of callers are taken.
     """
 
     def __init__(
@@ -54,6 +59,8 @@ class TaskContext:
         budget: float,
         clock: Clock,
         mailbox: Mailbox,
+        position: int,
+        desk: CallDesk,
     ) -> None:
         self.job = job
         self.name = name
@@ -63,6 +70,11 @@ class TaskContext:
         self.budget = budget
         self.logger = logging.getLogger(f"sage.job.{job}.{name}")
         self.should_stop = False
+        self.position = position
+        #: Calls that nobody waits for any more, and that have records inside.
+        self.dead_calls = desk.dead
+        #: The way of requests into an endpoint.
+        self.inlet = desk.inlet
         self._clock = clock
         self._mailbox = mailbox
         self._timers: set[Timer] = set()
@@ -96,6 +108,11 @@ class TaskContext:
         for timer in self._timers:
             timer.cancel()
         self._timers.clear()
+
+    @property
+    def call(self) -> Call | None:
+        """See `RuntimeContext.call`."""
+        return current_call.get()
 
     @property
     def state(self) -> StateManager:

@@ -5,6 +5,7 @@ from time import perf_counter
 from typing import Any
 
 from sage.graph.plan import Subtask
+from sage.operators.calls import alive, left
 from sage.operators.contract import Emission, Logic
 from sage.operators.elements import Barrier, Batch, EndOfStream, Watermark
 from sage.operators.pace import Pace
@@ -33,6 +34,7 @@ class OperatorTask(Task):
         super().__init__(subtask, context, mailbox, router)
         self.gate = gate
         self.logic = logic
+        self._dead = context.dead_calls
         self._pace = Pace(context.budget, context.batch_size)
 
     async def open(self) -> None:
@@ -60,6 +62,14 @@ class OperatorTask(Task):
             has_room = always_room or logic.has_room
             element = gate.next() if has_room else None
             if type(element) is Batch:
+                if element.calls is not None:
+                    await self._work_for_calls(element)
+                    element = None
+                    now = perf_counter()
+                    if now - meter.since > budget:
+                        await self.give_way()
+                        now = meter.since
+                    continue
                 records = len(element.values)
                 meter.records_in += records
                 if records > pace.size and not logic.takes_whole_batches:
@@ -123,15 +133,36 @@ class OperatorTask(Task):
         if mail.kind is MailKind.TIMER:
             await self.emit(self.logic.on_timer(mail.payload))
 
+    async def _work_for_calls(self, batch: Batch[Any]) -> None:
+        """Have the logic work on records of calls: those of dead ones are dropped, and the others counted."""
+        self.meter.records_in += len(batch.values)
+        wanted = alive(batch) if self._dead else batch
+        if wanted is None:
+            return
+        records = len(wanted.values)
+        if records > self._pace.size and not self.logic.takes_whole_batches:
+            await self._in_pieces(wanted, records)
+        else:
+            await self._piece(wanted, records)
+
+    async def _piece(self, batch: Batch[Any], records: int) -> None:
+        pace, router = self._pace, self.router
+        if not self.logic.holds_calls:
+            router.moving = batch.calls
+        began = perf_counter()
+        emissions = iter(self.logic.process(batch, self.gate.port))
+        if self.send(emissions) or await self._send_rest(emissions, records, began):
+            pace.took(records, perf_counter() - max(began, self.meter.since))
+        if router.moving is not None:
+            moving, router.moving = router.moving, None
+            left(moving)
+
     async def _in_pieces(self, batch: Batch[Any], records: int) -> None:
         """Have the logic work on a long batch, in pieces that keep within the budget."""
         pace, start = self._pace, 0
         while start < records and not (self.logic.finished or self.router.all_closed):
             stop = min(start + pace.size, records)
-            began = perf_counter()
-            emissions = iter(self.logic.process(batch.slice(start, stop), self.gate.port))
-            if self.send(emissions) or await self._send_rest(emissions, stop - start, began):
-                pace.took(stop - start, perf_counter() - max(began, self.meter.since))
+            await self._piece(batch.slice(start, stop), stop - start)
             start = stop
             if perf_counter() - self.meter.since > self._budget:
                 await self.give_way()

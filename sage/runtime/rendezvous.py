@@ -10,11 +10,12 @@ class Rendezvous:
 
     Args:
         parties: how many tasks there are.
+        all_here: set when all of them are open.
     """
 
-    def __init__(self, parties: int) -> None:
+    def __init__(self, parties: int, all_here: asyncio.Event) -> None:
         self._missing = parties
-        self._all_here = asyncio.Event()
+        self._all_here = all_here
 
     async def arrive(self) -> None:
         """Be open, and wait for the others.

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from sage.graph.partitioning import Custom, Partitioning
+from sage.operators.calls import entered, left
 from sage.operators.elements import Batch, EndOfStream
 from sage.operators.policies import DEAD_LETTERS
 from sage.runtime.partition import partitioner
@@ -55,12 +56,15 @@ class Router:
 
     Attributes:
         dropped: records for side outputs that nobody reads.
+        moving: the calls of the records that the task works on. What is emitted with the same column takes their place,
+            once; all else that is emitted is counted anew.
         all_closed: whether there were readers and all of them want nothing more.
     """
 
     def __init__(self, name: str, outputs: Sequence[Output], wake: Callable[[], None]) -> None:
         self.dropped = 0
         self.all_closed = False
+        self.moving: list[Any] | None = None
         self._name = name
         self._ended = False
         self._outputs = outputs
@@ -91,11 +95,16 @@ class Router:
         only = self._only
         if only is not None and output is None:
             # As `_send`, written out: most operators have one reader, and nearly all records go through here.
+            calls = batch.calls
+            if calls is not None:
+                self._count(calls)
             try:
                 if only.try_send(batch, len(batch.values)):
                     return True
             except ReceiverClosed:
                 self._closed(self._by_name[None][0], 0)
+                if calls is not None:
+                    left(calls)
                 return True
             self._stuck.append((self._by_name[None][0], 0, batch))
             return False
@@ -116,12 +125,16 @@ class Router:
         while self._stuck:
             edge, index, part = self._stuck[0]
             sender = edge.senders[index]
+            sent = False
             if sender is not None:
                 try:
                     await sender.send(part, len(part))
+                    sent = True
                 except ReceiverClosed:
                     self._closed(edge, index)
             del self._stuck[0]
+            if not sent and part.calls is not None:
+                left(part.calls)
 
     def mark(self, element: Any, *, loop: int | None = None) -> None:
         """Send a mark (watermark, barrier, probe) behind all that was emitted, on every channel.
@@ -151,14 +164,26 @@ class Router:
     def _send(self, edge: Output, index: int, part: Batch[Any]) -> bool:
         """Send a part if there is room, else hold it; tell whether it is off our hands."""
         sender = edge.senders[index]
+        if sender is None:
+            return True
+        if part.calls is not None:
+            self._count(part.calls)
         try:
-            if sender is None or sender.try_send(part, len(part.values)):
+            if sender.try_send(part, len(part.values)):
                 return True
         except ReceiverClosed:
             self._closed(edge, index)
+            if part.calls is not None:
+                left(part.calls)
             return True
         self._stuck.append((edge, index, part))
         return False
+
+    def _count(self, calls: list[Any]) -> None:
+        if calls is self.moving:
+            self.moving = None
+        else:
+            entered(calls)
 
     def _mark(self, edge: Output, element: Any) -> None:
         for index, sender in enumerate(edge.senders):

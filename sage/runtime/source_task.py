@@ -6,7 +6,7 @@ from typing import Any
 import anyio
 
 from sage.graph.plan import Subtask
-from sage.operators.elements import Batch
+from sage.operators.calls import left
 from sage.operators.source import Outlet, PullReader, PushReader, SourceLogic
 from sage.runtime.context import TaskContext
 from sage.runtime.mailbox import Mailbox, MailKind
@@ -66,7 +66,7 @@ class SourceTask(Task):
             values = reader.read(limit)
             if not values:
                 return
-            await self.emit((Batch(values),))
+            await self.emit((self._logic.batch(values),))
 
     async def _push(self, reader: PushReader[Any]) -> None:
         mailbox, context = self.mailbox, self.context
@@ -111,8 +111,11 @@ class SourceTask(Task):
         if not self._idle or self.router.holds_back:
             return False
         self.meter.records_out += 1
-        if not self.router.offer(Batch([value])):
+        batch = self._logic.batch([value])
+        if not self.router.offer(batch):
             self.mailbox.wake()
+        if batch.calls is not None:
+            left(batch.calls)
         return True
 
     async def _stop(self, producer: "asyncio.Task[None]") -> None:
@@ -123,11 +126,13 @@ class SourceTask(Task):
                 await asyncio.wait([producer])
 
     async def _forward(self, outlet: Outlet[Any]) -> None:
-        batch, limit = Batch(outlet.take()), self.context.batch_size
+        batch, limit = self._logic.batch(outlet.take()), self.context.batch_size
         if len(batch) <= limit:
             await self.emit((batch,))
         else:
             await self.emit(batch.slice(start, start + limit) for start in range(0, len(batch), limit))
+        if batch.calls is not None:
+            left(batch.calls)
 
     def drain(self) -> None:
         """Read no more; what was read goes on its way."""

@@ -3,6 +3,7 @@
 from typing import Any
 
 from sage.operators.elements import Barrier, Batch, EndOfStream, Watermark
+from sage.runtime.calls.running import call_of
 from sage.runtime.feedback import Probe
 from sage.transports import register_type
 
@@ -17,8 +18,10 @@ def register_elements() -> None:
 
 
 def _columns(batch: Batch[Any]) -> list[Any]:
-    return [batch.values, batch.keys, batch.timestamps, batch.calls]
+    calls = None if batch.calls is None else [call.number for call in batch.calls]
+    return [batch.values, batch.keys, batch.timestamps, calls]
 
 
 def _batch(columns: list[Any]) -> Batch[Any]:
-    return Batch(*columns)
+    values, keys, timestamps, calls = columns
+    return Batch(values, keys, timestamps, None if calls is None else [call_of(number) for number in calls])

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from sage.kernel import Execution, ExecutionStatus, OperatorStatistics
+from sage.kernel import Caller, Execution, ExecutionStatus, OperatorStatistics
 from sage.services.manager import Services
 
 __all__ = ["ServedExecution"]
@@ -23,6 +23,11 @@ class ServedExecution:
         self._ended: ExecutionStatus | None = None
 
     @property
+    def caller(self) -> Caller:
+        """See `Execution.caller`."""
+        return self._execution.caller
+
+    @property
     def status(self) -> ExecutionStatus:
         """See `Execution.status`."""
         return self._ended or self._execution.status
@@ -30,6 +35,13 @@ class ServedExecution:
     def statistics(self) -> Mapping[str, OperatorStatistics]:
         """See `Execution.statistics`."""
         return self._execution.statistics()
+
+    async def ready(self) -> None:
+        """See `Execution.ready`.
+
+        Cancel safety: the run goes on.
+        """
+        await self._execution.ready()
 
     async def run(self) -> None:
         """See `Execution.run`.

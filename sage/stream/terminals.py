@@ -40,6 +40,14 @@ class Terminals(BaseStream[T]):
             raise GraphError(f"sink: {function.kind} takes no {', '.join(calling)}; write name and parallelism at most")
         self._append(function, **placed)
 
+    def reply(self, *, name: str | None = None) -> None:
+        """Send each record back to whoever made the request that it comes from; see `Environment.endpoint`.
+
+        Raises:
+            GraphError: the name is taken.
+        """
+        self._append(operators.Reply(), name=name)
+
     def print(self, prefix: str = "", *, name: str | None = None) -> None:
         """Print each record, after `prefix`."""
         self._append(described(operators.Print, prefix), name=name)

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, Self
 
+from sage.operators.calls import Call, entered, left
 from sage.operators.contract import Emissions, Logic, Operator, Tagged, Wait
 from sage.operators.elements import Batch, Watermark
 from sage.testing.clock import ManualClock
@@ -52,6 +53,9 @@ class OperatorHarness:
         self.slept: list[float] = []
         self.context = HarnessContext(self, operator.kind, batch_size, subtask_index, parallelism, budget)
         self._woken = asyncio.Event()
+        self._calls: dict[str, Call] = {}
+        # The last batch with calls in the place of names, and as it was given.
+        self._given: tuple[Batch[Any] | None, Batch[Any]] = None, Batch([])
 
     @property
     def batches(self) -> list[list[Any]]:
@@ -73,9 +77,30 @@ class OperatorHarness:
         return dict(found)
 
     def process(self, values: Iterable[Any] | Batch[Any], port: int = 0) -> None:
-        """Give the operator one batch, also when it has no room (the runtime would wait)."""
+        """Give the operator one batch, also when it has no room (the runtime would wait).
+
+        In the place of a call its name will do, as in ``Batch(["a"], calls=["first"])``; `call` finds it, and what is
+        emitted for it has the name again.
+        """
         batch = values if isinstance(values, Batch) else Batch(list(values))
-        self._take(self.logic.process(batch, port))
+        if not batch.calls:
+            self._take(self.logic.process(batch, port))
+            return
+        calls = [self.call(name) for name in batch.calls]
+        entered(calls)
+        made = Batch(batch.values, batch.keys, batch.timestamps, calls)
+        self._given = made, batch
+        self._take(self.logic.process(made, port))
+        if not self.logic.holds_calls:
+            left(calls)
+
+    def call(self, name: str) -> Call:
+        """The call of that name. One record of it stays inside for good: the request goes on."""
+        call = self._calls.get(name)
+        if call is None:
+            call = self._calls[name] = Call(name)
+            call.live = 1
+        return call
 
     def watermark(self, timestamp: int) -> None:
         """Give the operator a watermark, in microseconds; it comes out unless the operator keeps it."""
@@ -141,7 +166,22 @@ class OperatorHarness:
                 self.slept.append(emission.seconds)
                 self.clock.advance(emission.seconds)
             else:
-                self.emitted.append(emission)
+                self.emitted.append(self._named(emission))
+
+    def _named(self, emission: Batch[Any] | Tagged | Watermark) -> Batch[Any] | Tagged | Watermark:
+        if isinstance(emission, Batch):
+            return self._with_names(emission)
+        if isinstance(emission, Tagged):
+            return Tagged(emission.output, self._with_names(emission.batch))
+        return emission
+
+    def _with_names(self, batch: Batch[Any]) -> Batch[Any]:
+        if batch.calls is None:
+            return batch
+        made, given = self._given
+        if batch is made:
+            return given
+        return Batch(batch.values, batch.keys, batch.timestamps, [call.name for call in batch.calls])
 
 
 class HarnessContext:
@@ -151,6 +191,7 @@ class HarnessContext:
         self, harness: OperatorHarness, name: str, batch_size: int, subtask_index: int, parallelism: int, budget: float
     ) -> None:
         self.name = name
+        self.position = 0
         self.subtask_index = subtask_index
         self.parallelism = parallelism
         self.batch_size = batch_size

@@ -21,11 +21,12 @@ from contextlib import contextmanager
 import anyio
 
 from sage.config import Config
-from sage.errors import JobFailed
+from sage.errors import JobFailed, NotAvailable
 from sage.graph import FeedbackHead, Graph, Plan, Subtask, physical_plan, validate
-from sage.kernel import ExecutionStatus, OperatorStatistics
+from sage.kernel import Caller, ExecutionStatus, OperatorStatistics
 from sage.operators.source import Source
 from sage.runtime import TaskContext
+from sage.runtime.calls import CallDesk
 from sage.runtime.failures import blaming, failure_of
 from sage.runtime.mailbox import Mailbox
 from sage.runtime.partition import partitioner
@@ -72,6 +73,7 @@ class PlainExecution:
         self._plan: Plan = physical_plan(graph)
         self._parts: list[PlainPart] = []
         self._clock = ManualClock()
+        self._desk = CallDesk(name, (), admission=None, window=1)
         self._status = ExecutionStatus.RUNNING
         # The first one is raised.
         self._failures: list[JobFailed] = []
@@ -79,9 +81,24 @@ class PlainExecution:
         self._arrived = asyncio.Event()
 
     @property
+    def caller(self) -> Caller:
+        """See `Execution.caller`.
+
+        Raises:
+            NotAvailable: always.
+        """
+        raise NotAvailable("the plain engine takes no requests; run the program with the local engine")
+
+    @property
     def status(self) -> ExecutionStatus:
         """See `Execution.status`."""
         return self._status
+
+    async def ready(self) -> None:
+        """See `Execution.ready`: they are opened when they are first needed, so there is nothing to wait for.
+
+        Cancel safety: nothing is awaited.
+        """
 
     async def run(self) -> None:
         """See `Execution.run`.
@@ -152,6 +169,8 @@ class PlainExecution:
             budget=math.inf,  # what the clock decides is not the same at every run
             clock=self._clock,
             mailbox=mailbox,
+            position=node.number,
+            desk=self._desk,
         )
         if isinstance(node.operator, Source):
             return PlainSource(subtask, context, self._clock, node.operator.build(), self._arrived.set)

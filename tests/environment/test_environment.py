@@ -228,6 +228,13 @@ class Execution:
     def statistics(self) -> Mapping[str, OperatorStatistics]:
         return {}
 
+    @property
+    def caller(self) -> Any:
+        raise NotImplementedError
+
+    async def ready(self) -> None:
+        """Nothing to open."""
+
     async def run(self) -> None:
         """Nothing to run."""
 

@@ -102,14 +102,14 @@ async def test_a_list_has_the_timestamp_of_its_last_record_and_no_key() -> None:
 
 async def test_a_list_belongs_to_one_call() -> None:
     async with OperatorHarness(Gather(2, max_wait=10)) as op:
-        op.process(Batch([1, 2, 3, 4], None, None, ["x", "y", "x", None]))
+        op.process(Batch([1, 2, 3, 4], None, None, ["x", "y", "x", "z"]))
         assert rows(op) == [([1, 3], None, "x")]
         op.advance(5)
         op.process(Batch([5, 6, 7], None, None, ["y", "y", "y"]))
         assert rows(op)[1:] == [([2, 5], None, "y"), ([6, 7], None, "y")]
         op.process(Batch([8], None, None, ["x"]))
         op.advance(5)
-        assert rows(op)[3:] == [([4], None, None)]
+        assert rows(op)[3:] == [([4], None, "z")]
         await op.end()
         assert rows(op)[4:] == [([8], None, "x")]
 

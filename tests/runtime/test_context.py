@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import sage
+from sage.runtime.calls import CallDesk
 from sage.runtime.context import TaskContext
 from sage.runtime.mailbox import Mailbox, MailKind
 from sage.testing import ManualClock, PlainEngine
@@ -22,6 +23,8 @@ def lent(clock: ManualClock, mailbox: Mailbox, name: str = "op") -> TaskContext:
         budget=0.002,
         clock=clock,
         mailbox=mailbox,
+        position=2,
+        desk=CallDesk("job", (), admission=None, window=1),
     )
 
 

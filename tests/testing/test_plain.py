@@ -322,7 +322,7 @@ async def test_a_watermark_that_is_kept_does_not_go_on() -> None:
 async def test_it_stands_where_it_is_told_to() -> None:
     env = plain()
     env.from_iterable([1]).sink(lambda _: None)
-    async with env.start() as job:
-        assert job.status == "running"
-        await job.wait()
+    job = env.submit()
+    assert job.status == "running"
+    await job.wait()
     assert (job.status, job.status.is_final) == ("finished", True)

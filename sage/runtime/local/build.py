@@ -6,6 +6,7 @@ from sage.clock import Clock, LoopClock
 from sage.config import Config
 from sage.graph import FeedbackHead, Plan, Subtask
 from sage.operators.source import Source
+from sage.runtime.calls import CallDesk
 from sage.runtime.context import TaskContext
 from sage.runtime.failures import blaming
 from sage.runtime.feedback import LoopWatch
@@ -23,7 +24,7 @@ from sage.runtime.task import Task
 __all__ = ["build_tasks"]
 
 
-async def build_tasks(job: str, plan: Plan, config: Config, wiring: Wiring) -> list[Task]:
+async def build_tasks(job: str, plan: Plan, config: Config, wiring: Wiring, desk: CallDesk) -> list[Task]:
     """Make all tasks of a job, not yet running.
 
     Args:
@@ -31,6 +32,7 @@ async def build_tasks(job: str, plan: Plan, config: Config, wiring: Wiring) -> l
         plan: what is to run.
         config: the settings.
         wiring: makes the channels, and closes what is still open when the job is over.
+        desk: where requests of callers are taken.
 
     Cancel safety: nothing that needs closing has been opened by an operator yet.
 
@@ -40,15 +42,16 @@ async def build_tasks(job: str, plan: Plan, config: Config, wiring: Wiring) -> l
     """
     for link in plan.links:
         await wiring.connect(link)
-    builder = _Builder(job, plan, config, wiring)
+    builder = _Builder(job, plan, config, wiring, desk)
     return [builder.task(subtask) for subtask in plan.subtasks]
 
 
 class _Builder:
     """Makes tasks, one by one."""
 
-    def __init__(self, job: str, plan: Plan, config: Config, wiring: Wiring) -> None:
+    def __init__(self, job: str, plan: Plan, config: Config, wiring: Wiring, desk: CallDesk) -> None:
         self._job = job
+        self._desk = desk
         self._plan = plan
         self._config = config
         self._wiring = wiring
@@ -100,4 +103,6 @@ class _Builder:
             budget=self._config.budget,
             clock=self._clock,
             mailbox=mailbox,
+            position=subtask.node.number,
+            desk=self._desk,
         )

@@ -10,6 +10,8 @@ from sage.config import Config
 from sage.errors import JobFailed, SageError
 from sage.graph import Graph, physical_plan
 from sage.kernel import ExecutionStatus, OperatorStatistics
+from sage.operators.endpoint import Endpoint
+from sage.runtime.calls import CallDesk
 from sage.runtime.channels import Channels
 from sage.runtime.failures import failure_of
 from sage.runtime.local.build import build_tasks
@@ -38,13 +40,28 @@ class LocalExecution:
         self._graph = graph
         self._config = config
         self._tasks: list[Task] = []
+        self._ready = asyncio.Event()
+        endpoints = [node.operator for node in graph.nodes if isinstance(node.operator, Endpoint)]
+        self._desk = CallDesk(name, endpoints, admission=config.admission, window=config.call_window)
         self._status = ExecutionStatus.RUNNING
         self._failure: JobFailed | None = None
+
+    @property
+    def caller(self) -> CallDesk:
+        """See `Execution.caller`."""
+        return self._desk
 
     @property
     def status(self) -> ExecutionStatus:
         """See `Execution.status`."""
         return self._status
+
+    async def ready(self) -> None:
+        """See `Execution.ready`.
+
+        Cancel safety: the run goes on.
+        """
+        await self._ready.wait()
 
     async def run(self) -> None:
         """See `Execution.run`.
@@ -53,7 +70,9 @@ class LocalExecution:
         """
         try:
             async with Wiring(Channels(self._config.transport), self._config.channel_capacity) as wiring:
-                self._tasks = await build_tasks(self._name, physical_plan(self._graph), self._config, wiring)
+                self._tasks = await build_tasks(
+                    self._name, physical_plan(self._graph), self._config, wiring, self._desk
+                )
                 if self._status is ExecutionStatus.DRAINING:
                     self._drain_sources()
                 await self._run_tasks()
@@ -65,6 +84,9 @@ class LocalExecution:
             if self._failure is not None:
                 _logger.error("%s, while it was being cancelled", self._failure, exc_info=self._failure)
             raise
+        finally:
+            self._desk.close(self._failure)
+            self._ready.set()
         if self._failure is not None:
             self._status = ExecutionStatus.FAILED
             raise self._failure
@@ -74,6 +96,7 @@ class LocalExecution:
         """See `Execution.drain`."""
         if self._status is ExecutionStatus.RUNNING:
             self._status = ExecutionStatus.DRAINING
+            self._desk.drain()
             self._drain_sources()
 
     def statistics(self) -> Mapping[str, OperatorStatistics]:
@@ -89,7 +112,7 @@ class LocalExecution:
                 task.drain()
 
     async def _run_tasks(self) -> None:
-        opened = Rendezvous(len(self._tasks))
+        opened = Rendezvous(len(self._tasks), self._ready)
         async with anyio.create_task_group() as group:
             for task in self._tasks:
                 group.start_soon(

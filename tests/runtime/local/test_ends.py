@@ -71,8 +71,8 @@ async def test_a_drain_before_the_first_turn_reads_nothing() -> None:
     out: list[int] = []
     env = sage.Environment("early")
     env.from_iterable(range(10)).union(env.from_iterable(ticking())).sink(out.append)
-    async with env.start() as job:
-        await job.drain()
+    job = env.submit()
+    await job.drain()
     assert (job.status, out) == ("finished", [])
 
 
@@ -86,9 +86,9 @@ async def test_a_drain_while_opening_opens_and_closes() -> None:
     log: list[str] = []
     env = sage.Environment("opening")
     env.from_iterable(ticking()).map(Slow(log, "a")).sink(print)
-    async with env.start() as job:
-        await asyncio.sleep(1)
-        await job.drain()
+    job = env.submit()
+    await asyncio.sleep(1)
+    await job.drain()
     assert log == ["open a", "close a"]
 
 

@@ -1,0 +1,320 @@
+"""The tasks that call a pool's function, one record at a time each.
+
+As many records are at work as there are places. A generator that has made enough for now, for its caller has not read
+it, waits without its place: others work meanwhile, and it takes a place again before it goes on. So there may be more
+workers than places; those that are too many end when they have nothing to do.
+
+A worker whose calls do not suspend (an async function that does not await) would hold the event loop: all such workers
+of a pool together get one budget for each turn of the loop. A generator that does not suspend makes one result in its
+first turn, and more as its caller reads: then the first result is early, and many go together when they are wanted.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from sage.operators.contract import Context
+from sage.operators.errors import InvalidOperator
+from sage.operators.lanes import Lanes
+from sage.operators.policies import ErrorPolicy, Retry
+from sage.operators.slots import Slot
+from sage.operators.turn import Turn
+
+__all__ = ["Pool", "Workers"]
+
+# How many results a generator may make in a turn of the loop at most, and how many turns it then lets pass: what it has
+# made gets to the caller meanwhile.
+_MOST = 32
+_PASSING = 4
+
+
+class Pool(Protocol):
+    """What workers need of the pool that they work for."""
+
+    @property
+    def context(self) -> Context:
+        """See `PoolLogic`."""
+        ...
+
+    @property
+    def policy(self) -> ErrorPolicy:
+        """What is done when the function fails."""
+        ...
+
+    def start(self, slot: Slot) -> Any:
+        """Call the function for one record."""
+        ...
+
+    def results(self, slot: Slot, returned: Any) -> list[Any]:
+        """What goes out for a record."""
+        ...
+
+    def started(self, slot: Slot) -> None:
+        """A record has left its lane and begins."""
+        ...
+
+    def completed(self, slot: Slot, outputs: list[Any]) -> None:
+        """The function has ended for a record."""
+        ...
+
+    def crowded(self, slot: Slot) -> bool:
+        """Whether a generator has made enough for now."""
+        ...
+
+
+class Workers:
+    """The workers of one pool.
+
+    Args:
+        pool: whose function they call.
+        lanes: where they take records from.
+        places: how many are at work at a time.
+        timeout: seconds that one call may take.
+    """
+
+    def __init__(self, pool: Pool, lanes: Lanes, places: int, timeout: float | None) -> None:
+        self._pool = pool
+        self._lanes = lanes
+        self._places = places
+        self._timeout = timeout
+        self._turn = Turn(pool.context.budget)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._made = 0
+        self._idle: deque[asyncio.Future[None]] = deque()
+        # Workers that were started or woken and have not looked at the lanes yet.
+        self._coming = 0
+        # How many are at work; how many wait without a place for their caller.
+        self._working = 0
+        self._away = 0
+        # Those that come back and wait for a place.
+        self._returning: deque[asyncio.Future[None]] = deque()
+        # Generators that wait for results to be collected.
+        self._parked: list[tuple[Slot, asyncio.Future[None]]] = []
+        self._closing = False
+
+    def summon(self) -> None:
+        """Wake idle workers for the records that wait, or start some."""
+        records = self._lanes.waiting
+        while self._coming < records and self._idle:
+            idle = self._idle.popleft()
+            if not idle.done():
+                idle.set_result(None)
+                self._coming += 1
+        while self._coming < records and len(self._tasks) - self._away < self._places:
+            context = self._pool.context
+            name = f"{context.name}[{context.subtask_index}] worker {self._made}"
+            self._made += 1
+            self._tasks.add(asyncio.get_running_loop().create_task(self._work(), name=name))
+            self._coming += 1
+
+    def resume(self) -> None:
+        """Results were collected: wake generators that waited for it, and workers if something waits."""
+        if self._parked:
+            parked, self._parked = self._parked, []
+            for slot, future in parked:
+                if self._pool.crowded(slot) and not future.done():
+                    self._parked.append((slot, future))
+                elif not future.done():
+                    future.set_result(None)
+        if self._lanes:
+            self.summon()
+
+    async def aclose(self) -> None:
+        """Cancel what runs and wait for it.
+
+        Cancel safety: everything is cancelled; it is not waited for.
+        """
+        self._closing = True
+        for task in self._tasks:
+            task.cancel()
+        # Workers end by their cancellation only; what a function raises while it is cancelled has nobody to go to but
+        # this.
+        ends = await asyncio.gather(*self._tasks, return_exceptions=True)
+        for error in ends:
+            if isinstance(error, Exception):
+                context = self._pool.context
+                context.logger.error("%s: failed while it was cancelled", context.name, exc_info=error)
+
+    # ---- for generators
+
+    def may_go_on(self, slot: Slot) -> bool:
+        """Whether a generator that has just made a result may make another without `room`."""
+        call = slot.lane.call
+        if call is None:
+            return not (self._turn.used_up() or self._pool.crowded(slot))
+        if call.waits or slot.dropped:
+            return False
+        number = self._turn.begin()
+        if number != slot.turn:  # it has suspended by itself
+            slot.turn = number
+            slot.made = 1
+            slot.quota = min(_MOST, call.taken + 1)
+        else:
+            slot.made += 1
+        return slot.made < slot.quota
+
+    async def room(self, slot: Slot) -> None:
+        """Give way to others, and wait while a generator has made enough for now.
+
+        Cancel safety: nothing is lost when cancelled.
+        """
+        call = slot.lane.call
+        if call is None:
+            while self._turn.used_up():
+                await self._turn.rest()
+        else:
+            await self._turn.pass_by(_PASSING)
+        position = self._pool.context.position
+        while self._pool.crowded(slot) or (call is not None and call.must_wait(position)):
+            if self._timeout is None:
+                await self._park(slot, position)
+            else:
+                await self._park_untimed(slot, position)
+
+    async def _park_untimed(self, slot: Slot, position: int) -> None:
+        # The time spent waiting for those downstream is not the function's.
+        now = asyncio.get_running_loop().time
+        ends = slot.clock.when()
+        remaining = None if ends is None else ends - now()
+        slot.clock.reschedule(None)
+        await self._park(slot, position)
+        slot.clock.reschedule(None if remaining is None else now() + remaining)
+
+    async def _park(self, slot: Slot, position: int) -> None:
+        future = asyncio.get_running_loop().create_future()
+        call = slot.lane.call
+        if call is None or not call.must_wait(position):
+            self._parked.append((slot, future))
+            await future
+            return
+        call.when_room(lambda: None if future.done() else future.set_result(None))
+        self._away += 1
+        self._yield_place()
+        self.summon()
+        try:
+            await future
+            if self._working >= self._places or self._returning:
+                place = asyncio.get_running_loop().create_future()
+                self._returning.append(place)
+                await place
+        finally:
+            self._away -= 1
+            self._working += 1
+
+    def _yield_place(self) -> None:
+        self._working -= 1
+        while self._returning:
+            place = self._returning.popleft()
+            if not place.done():
+                place.set_result(None)
+                return
+
+    # ---- workers
+
+    async def _work(self) -> None:
+        self._coming -= 1
+        lanes, turn, pool = self._lanes, self._turn, self._pool
+        start = pool.start if self._timeout is None else self._timed
+        stayed = True
+        task: Any = asyncio.current_task()
+        while not self._closing:  # a function may have kept its cancellation to itself
+            slot: Slot | None = None
+            if lanes and self._working < self._places and not self._returning:
+                if stayed and turn.used_up():
+                    await turn.rest()
+                    continue
+                slot = lanes.take()
+            if slot is None:
+                if len(self._tasks) - self._away > self._places:
+                    self._tasks.discard(task)
+                    return
+                await self._idleness()
+                stayed = True
+                continue
+            self._working += 1
+            pool.started(slot)
+            number = turn.begin()
+            if slot.lane.call is not None:
+                await self._work_for_call(slot, start, task)
+            else:
+                try:
+                    outputs = pool.results(slot, await start(slot))
+                except (Exception, asyncio.CancelledError) as error:
+                    outputs = await self._try_again(slot, start, error)
+                pool.completed(slot, outputs)
+            stayed = turn.number == number
+            self._yield_place()
+
+    async def _work_for_call(self, slot: Slot, start: Callable[[Slot], Any], task: "asyncio.Task[None]") -> None:
+        lane, pool = slot.lane, self._pool
+        call: Any = lane.call
+        slot.worker = task
+        slot.turn = -1
+        lane.running.add(slot)
+        call.enter()
+        cancelled = False
+        outputs: list[Any] = []
+        try:
+            outputs = pool.results(slot, await start(slot))
+        except (Exception, asyncio.CancelledError) as error:
+            cancelled = isinstance(error, asyncio.CancelledError)
+            outputs = await self._try_again(slot, start, error)
+        finally:
+            call.leave()
+            lane.running.discard(slot)
+        if slot.dropped:
+            await self._absorb(task, delivered=cancelled)
+        pool.completed(slot, outputs)
+
+    async def _absorb(self, task: "asyncio.Task[None]", *, delivered: bool) -> None:
+        """The call was dropped, and so the worker cancelled: that is over now. It was not the worker that was meant."""
+        while task.uncancel():
+            pass
+        if not delivered:  # the function has ended before it was told, or kept it to itself: maybe it is still to come
+            try:
+                await asyncio.sleep(0)
+            except asyncio.CancelledError:
+                if self._closing:
+                    raise
+
+    async def _try_again(
+        self, slot: Slot, start: Callable[[Slot], Any], error: Exception | asyncio.CancelledError
+    ) -> list[Any]:
+        """A call has failed: try again as the policy says. Returns results, or leaves the error in the slot."""
+        policy, pool = self._pool.policy, self._pool
+        while True:
+            if self._closing:
+                raise error
+            if slot.dropped:
+                return []
+            if isinstance(error, asyncio.CancelledError):
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise error
+            # A CancelledError here comes from within: something that the function awaited was cancelled.
+            final = isinstance(error, asyncio.CancelledError | InvalidOperator)
+            if final or not isinstance(policy, Retry) or slot.attempts >= policy.attempts:
+                slot.error = error
+                return []
+            slot.attempts += 1
+            try:
+                await asyncio.sleep(policy.pause(slot.attempts - 1))
+                return pool.results(slot, await start(slot))
+            except (Exception, asyncio.CancelledError) as again:
+                error = again
+
+    async def _timed(self, slot: Slot) -> Any:
+        try:
+            async with asyncio.timeout(self._timeout) as slot.clock:
+                return await self._pool.start(slot)
+        except TimeoutError as error:
+            if slot.clock.expired():
+                raise TimeoutError(f"the call did not end within timeout={self._timeout} seconds") from error
+            raise
+
+    async def _idleness(self) -> None:
+        idle = asyncio.get_running_loop().create_future()
+        self._idle.append(idle)
+        await idle
+        self._coming -= 1
