@@ -14,15 +14,18 @@ from sage.services.manager import Services
 from sage.services.proxy import ServiceProxy
 from sage.services.restart import Restart
 from sage.services.service import Service
+from sage.services.statistics import BatchStatistics, ServiceStatistics
 
 __all__ = [
     "Balance",
+    "BatchStatistics",
     "Breaker",
     "ByKey",
     "Restart",
     "Service",
     "ServiceDefinition",
     "ServiceProxy",
+    "ServiceStatistics",
     "Services",
     "batched",
     "deadline",

@@ -5,14 +5,15 @@ there, and nobody waits for a list that has been dispatched.
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from contextvars import Context
+from contextvars import Context, ContextVar
 from datetime import timedelta
 from typing import Any, Generic, TypeVar, overload
 
 from sage.current import current
 from sage.errors import GraphError, ServiceError
+from sage.services.finding import current_services
+from sage.services.statistics import BatchStatistics
 
 __all__ = ["BatchedMethod", "Gatherer", "batched"]
 
@@ -30,15 +31,15 @@ class Gatherer(Generic[T, R]):
         name: the method's name, for errors.
 
     Attributes:
-        sizes: how often a list of each size was dispatched.
-        reasons: how often a list was dispatched because it was ``"full"`` or because its ``"time"`` was up.
+        statistics: what was dispatched so far.
+        on_dispatch: called for each list, once it is counted.
     """
 
     def __init__(
         self, function: Callable[[list[T]], Awaitable[Sequence[R]]], max_size: int, max_wait: float, name: str
     ) -> None:
-        self.sizes: Counter[int] = Counter()
-        self.reasons: Counter[str] = Counter()
+        self.statistics = BatchStatistics()
+        self.on_dispatch: Callable[[], object] = _nobody
         self._function = function
         self._max_size = max_size
         self._max_wait = max_wait
@@ -47,8 +48,7 @@ class Gatherer(Generic[T, R]):
         self._timer: asyncio.TimerHandle | None = None
         self._running: set[asyncio.Task[None]] = set()
         # A list belongs to no one caller: it runs on behalf of the service, and carries nobody's deadline.
-        self._context = Context()
-        self._context.run(current.set, current.get(None))
+        self._context = _only(current, current_services)
 
     async def call(self, item: T) -> R:
         """Have `item` worked on in company.
@@ -85,8 +85,8 @@ class Gatherer(Generic[T, R]):
         calls = [(item, answer) for item, answer in self._waiting if not answer.done()]
         self._waiting = []
         if calls:
-            self.sizes[len(calls)] += 1
-            self.reasons[reason] += 1
+            self.statistics.count(len(calls), reason)
+            self.on_dispatch()
             task = asyncio.create_task(self._run(calls), name=f"batch of {self._name}", context=self._context)
             self._running.add(task)
             task.add_done_callback(self._running.discard)
@@ -122,6 +122,19 @@ class Gatherer(Generic[T, R]):
                 answer.set_exception(result)
             else:
                 answer.set_result(result)
+
+
+def _only(*variables: ContextVar[Any]) -> Context:
+    """A context with the values that some variables have now, and nothing else."""
+    context = Context()
+    for variable in variables:
+        if (value := variable.get(None)) is not None:
+            context.run(variable.set, value)
+    return context
+
+
+def _nobody() -> None:
+    pass
 
 
 class BatchedMethod(Generic[T, R]):

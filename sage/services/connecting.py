@@ -1,16 +1,15 @@
 """Services of another program: ``async with sage.connect("tcp://...") as services``."""
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
 
 from sage.errors import ServiceUnavailable
+from sage.services.attached import AttachedReplica
 from sage.services.definition import ServiceDefinition
+from sage.services.described import known_errors
 from sage.services.directory import ServiceDirectory
 from sage.services.envelope import opened
 from sage.services.exposed import DESCRIBE
-from sage.services.rpc_replica import RpcReplica
 from sage.services.running import RunningService
 from sage.services.service import MethodKind, Service
 from sage.transports import TransportError
@@ -22,7 +21,7 @@ __all__ = ["connect"]
 
 @asynccontextmanager
 async def connect(
-    address: str, *, curve: CurveClient | None = None, timeout: float = 5.0
+    address: str, *, curve: CurveClient | None = None, timeout: float = 5.0, errors: Iterable[type[Exception]] = ()
 ) -> AsyncIterator[ServiceDirectory]:
     """The services that another program offers with ``sage serve-services``, for the time of the block.
 
@@ -32,16 +31,21 @@ async def connect(
             print(await services["echo"].say("hello"))
 
     Deadlines and cancellation reach the other program. If it goes away, calls fail with `ServiceUnavailable`; later
-    ones connect again.
+    ones connect again. An error arrives as its own type if that is Python's own, sage's, one that this program has
+    imported, or one of `errors`; any other as a `ServiceError` that tells its type and text. Nothing is unpickled.
 
     Args:
         address: where it offers them.
         curve: the keys, which an address beyond this machine needs.
         timeout: seconds that it may leave us without an answer before it is unreachable.
+        errors: classes of errors that it raises under the same name, whatever their module is there. They are made
+            again from arguments and attributes, without `__init__`.
 
     Raises:
+        GraphError: `errors` has something that is no class of exceptions, or two of one name.
         ServiceUnavailable: nobody answers there.
     """
+    known = known_errors(errors)
     client = RpcClient(address, curve=curve, connection_timeout=timeout)
     try:
         try:
@@ -51,48 +55,18 @@ async def connect(
             raise ServiceUnavailable(f"no services at {address}: {opened(error, address)}") from error
         directory = ServiceDirectory()
         for name, methods in described.items():
-            directory.enter(_there(name, methods, client))
+            directory.enter(_there(name, methods, client, known))
         yield directory
     finally:
         await client.aclose()
 
 
-def _there(name: str, methods: Mapping[str, str], client: RpcClient) -> RunningService:
-    replica = _Elsewhere(0, name, f"{name}.")
-    replica.client = client
+def _there(
+    name: str, methods: Mapping[str, str], client: RpcClient, known: Mapping[str, type[Exception]]
+) -> RunningService:
+    replica = AttachedReplica(name, client)
+    replica.known = known
     replica.methods = {method: MethodKind[kind] for method, kind in methods.items()}
     running = RunningService(ServiceDefinition(name, Service, place="zmq"), [replica])
     running.came(replica)
     return running
-
-
-class _Elsewhere(RpcReplica):
-    """A service of another program, which starts and stops it."""
-
-    async def start(self) -> None:
-        """It runs already.
-
-        Cancel safety: nothing is awaited.
-        """
-
-    async def stop(self) -> None:
-        """It goes on without us.
-
-        Cancel safety: nothing is awaited.
-        """
-
-    async def died(self) -> str:
-        """Never: a connection that is lost is made again.
-
-        Cancel safety: nothing is lost.
-        """
-        await asyncio.Event().wait()
-        raise AssertionError("nobody sets the event")
-
-    async def health(self) -> Mapping[str, Any]:
-        """Whether it can be reached.
-
-        Cancel safety: nothing is lost.
-        """
-        await self._connected.call(DESCRIBE)
-        return {"ok": True}

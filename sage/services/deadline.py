@@ -42,7 +42,8 @@ def deadline(seconds: float | timedelta) -> Iterator[None]:
 
 def carried(at: float | None) -> None:
     """Let the running task, and what it calls, have the deadline that came with a request; its owner enforces it."""
-    _deadline.set(at)
+    if _deadline.get() != at:  # a context that nobody has touched can be used for the next call as well
+        _deadline.set(at)
 
 
 def current_deadline() -> float | None:

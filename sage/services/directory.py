@@ -6,8 +6,9 @@ from typing import Any
 
 from sage.errors import UnknownService
 from sage.services.proxy import ServiceProxy
-from sage.services.running import RunningService, ServiceStatistics
+from sage.services.running import RunningService
 from sage.services.service import MethodKind, Service
+from sage.services.statistics import ServiceStatistics
 
 __all__ = ["ServiceDirectory"]
 
@@ -47,7 +48,7 @@ class ServiceDirectory:
         if isinstance(which, str):
             proxy: ServiceProxy = self[which]
             return proxy
-        names = [name for name, running in self._running.items() if running.definition.service_type is which]
+        names = self._names_of(which)
         if len(names) != 1:
             label = getattr(which, "__name__", repr(which))
             problem = f"registered as {', '.join(names)}: write the name" if names else "not registered"
@@ -77,10 +78,18 @@ class ServiceDirectory:
         self[service]
         return aclosing(self._running[service].stream(method, args, kwargs))
 
+    def running(self) -> tuple[RunningService, ...]:
+        """All services, in the order in which they were registered."""
+        return tuple(self._running.values())
+
     def methods(self) -> dict[str, Mapping[str, MethodKind]]:
         """What can be called, by service."""
         return {name: running.methods for name, running in self._running.items()}
 
     def statistics(self) -> dict[str, ServiceStatistics]:
-        """What each service has done so far."""
-        return {name: running.statistics for name, running in self._running.items()}
+        """What each service has done until now, by name; see `ServiceStatistics`."""
+        return {name: running.told() for name, running in self._running.items()}
+
+    def _names_of(self, which: type[Service]) -> list[str]:
+        """The services that were registered with this class."""
+        return [name for name, running in self._running.items() if running.definition.service_type is which]

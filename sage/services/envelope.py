@@ -1,5 +1,6 @@
-"""How errors pass between a program and its services in other processes."""
+"""How errors pass between a program and its services in other processes; see `described` for other programs."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import cloudpickle
@@ -11,6 +12,7 @@ from sage.errors import (
     ServiceUnavailable,
     UnknownMethod,
 )
+from sage.services.described import Described, made_again
 from sage.transports import rpc
 
 __all__ = ["Raised", "opened", "wrapped"]
@@ -47,15 +49,21 @@ def wrapped(error: Exception) -> Exception:
     return sent
 
 
-def opened(error: Exception, name: str) -> Exception:
+def opened(
+    error: Exception, name: str, *, trusted: bool = False, known: Mapping[str, type[Exception]] | None = None
+) -> Exception:
     """What was received, as it is to be raised at the caller.
 
     Args:
         error: what the RPC layer raised.
         name: the service, and the method, for the message.
+        trusted: whether the other side belongs to this program: only then is anything unpickled.
+        known: classes of errors that the program wants from others, by qualified name.
     """
     if isinstance(error, Raised):
-        return _unpickled(error, name)
+        return _unpickled(error, name) if trusted else ServiceError(f"{name} raised an error that may not be read")
+    if isinstance(error, Described):
+        return made_again(error, name, known or {})
     if isinstance(error, rpc.RpcError):
         for kind, ours in _OURS:
             if isinstance(error, kind):

@@ -1,6 +1,6 @@
 """Services that other programs may call: ``sage serve-services FILE``."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -9,13 +9,15 @@ from zmq import ZMQError
 
 from sage.errors import GraphError
 from sage.services.deadline import carried
+from sage.services.described import described
 from sage.services.directory import ServiceDirectory
+from sage.services.finding import current_services
 from sage.services.service import MethodKind
 from sage.transports import InvalidChannel, TransportError
 from sage.transports.rpc import RpcCall, RpcServer, UnknownMethod
 from sage.transports.zmq import CurveServer, KeyPair
 
-__all__ = ["DESCRIBE", "exposed", "server_keys"]
+__all__ = ["DESCRIBE", "DirectoryHandler", "exposed", "server_keys"]
 
 #: Tells what there is: of each service its methods, and of each method whether it streams.
 DESCRIBE = "_describe"
@@ -28,6 +30,7 @@ async def exposed(
     """Let other programs call running services while the block runs; see `connect` for the other side.
 
     Values are carried by the codec, never pickled: classes of the programs' own need `register_type` on both sides.
+    Errors go as `described` tells.
 
     Args:
         services: they have started.
@@ -38,7 +41,7 @@ async def exposed(
         GraphError: the address cannot be, or needs keys.
     """
     try:
-        server = RpcServer(_Handler(services), address, curve=curve)
+        server = RpcServer(DirectoryHandler(services, outgoing=described), address, curve=curve)
         await server.start()
     except (TransportError, ZMQError) as error:
         raise GraphError(f"services cannot be offered at {address!r}: {error}") from error
@@ -64,11 +67,17 @@ def server_keys(keys: Path | None, clients: Sequence[str]) -> CurveServer | None
         raise GraphError(str(error)) from error
 
 
-class _Handler:
-    """Implements `RpcHandler`: methods are called ``service.method``."""
+class DirectoryHandler:
+    """Implements `RpcHandler`: methods are called ``service.method``.
 
-    def __init__(self, services: ServiceDirectory) -> None:
+    Args:
+        services: what can be called.
+        outgoing: makes of an error what is sent of it.
+    """
+
+    def __init__(self, services: ServiceDirectory, outgoing: Callable[[Exception], Exception]) -> None:
         self._services = services
+        self._outgoing = outgoing
 
     def call(self, method: str, args: list[Any], kwargs: dict[str, Any], call: RpcCall) -> Any:
         """See `RpcHandler.call`."""
@@ -76,7 +85,10 @@ class _Handler:
         if method == DESCRIBE:
             return {name: {one: kind.name for one, kind in of.items()} for name, of in methods.items()}
         service, _, name = method.partition(".")
-        kind = methods.get(service, {}).get(name)
+        of = methods.get(service)
+        if of == {}:  # it has not started, which it tells itself
+            return self._call(service, name, args, kwargs, call.deadline)
+        kind = (of or {}).get(name)
         if kind is None:
             there = ", ".join(sorted(f"{one}.{other}" for one, of in methods.items() for other in of)) or "none"
             raise UnknownMethod(f"there is no such method; there are: {there}", method=method)
@@ -87,13 +99,23 @@ class _Handler:
     async def _call(
         self, service: str, method: str, args: list[Any], kwargs: dict[str, Any], deadline: float | None
     ) -> Any:
-        carried(deadline)
-        return await self._services.call(service, method, *args, **kwargs)
+        self._begin(deadline)
+        try:
+            return await self._services.call(service, method, *args, **kwargs)
+        except Exception as error:
+            raise self._outgoing(error) from error
 
     async def _stream(
         self, service: str, method: str, args: list[Any], kwargs: dict[str, Any], deadline: float | None
     ) -> AsyncIterator[Any]:
+        self._begin(deadline)
+        try:
+            async with self._services.stream(service, method, *args, **kwargs) as items:
+                async for item in items:
+                    yield item
+        except Exception as error:
+            raise self._outgoing(error) from error
+
+    def _begin(self, deadline: float | None) -> None:
         carried(deadline)
-        async with self._services.stream(service, method, *args, **kwargs) as items:
-            async for item in items:
-                yield item
+        current_services.set(self._services)  # for services in this process that call others

@@ -7,13 +7,13 @@ from sage.errors import UnknownService
 from sage.services.service import Service
 
 if TYPE_CHECKING:
-    from sage.services.manager import Services
+    from sage.services.directory import ServiceDirectory
 
 __all__ = ["current_services", "service"]
 
 S = TypeVar("S", bound=Service)
 
-current_services: ContextVar["Services"] = ContextVar("sage.services")
+current_services: ContextVar["ServiceDirectory"] = ContextVar("sage.services")
 
 
 @overload

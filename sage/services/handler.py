@@ -4,16 +4,20 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
+from sage.services.away import AwayServices
 from sage.services.deadline import carried
 from sage.services.envelope import wrapped
-from sage.services.replica import Replica
+from sage.services.finding import current_services
+from sage.services.inproc import InprocReplica
+from sage.services.reporting import BATCHES, told_batches
 from sage.services.service import MethodKind
 from sage.transports.rpc import RpcCall, UnknownMethod
 
-__all__ = ["HEALTH", "ReplicaHandler"]
+__all__ = ["HEALTH", "LEARN", "ReplicaHandler"]
 
-#: What asks the replica itself how it is; no method of a service has such a name.
+#: What asks the replica itself how it is, and tells it of another service; no method of a service has such a name.
 HEALTH = "_health"
+LEARN = "_learn"
 
 
 class ReplicaHandler:
@@ -21,15 +25,21 @@ class ReplicaHandler:
 
     Args:
         replica: it has started.
+        services: the other services of its program.
     """
 
-    def __init__(self, replica: Replica) -> None:
+    def __init__(self, replica: InprocReplica, services: AwayServices) -> None:
         self._replica = replica
+        self._services = services
 
     def call(self, method: str, args: list[Any], kwargs: dict[str, Any], call: RpcCall) -> Any:
         """See `RpcHandler.call`."""
         if method == HEALTH:
             return self._replica.health()
+        if method == LEARN:
+            return self._services.learn(*args)
+        if method == BATCHES:
+            return told_batches(self._replica.gatherers)
         kind = self._replica.methods.get(method)
         if kind is None:
             there = ", ".join(sorted(self._replica.methods)) or "none"
@@ -38,7 +48,7 @@ class ReplicaHandler:
         return run(method, args, kwargs, call.deadline)
 
     async def _call(self, method: str, args: list[Any], kwargs: dict[str, Any], deadline: float | None) -> Any:
-        carried(deadline)
+        self._begin(deadline)
         try:
             return await self._replica.call(method, tuple(args), kwargs)
         except Exception as error:
@@ -47,10 +57,14 @@ class ReplicaHandler:
     async def _stream(
         self, method: str, args: list[Any], kwargs: dict[str, Any], deadline: float | None
     ) -> AsyncGenerator[Any, None]:
-        carried(deadline)
+        self._begin(deadline)
         try:
             async with aclosing(self._replica.stream(method, tuple(args), kwargs)) as items:
                 async for item in items:
                     yield item
         except Exception as error:
             raise wrapped(error) from error
+
+    def _begin(self, deadline: float | None) -> None:
+        carried(deadline)
+        current_services.set(self._services)

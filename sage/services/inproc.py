@@ -11,6 +11,7 @@ from sage.services.context import ServiceContext
 from sage.services.definition import ServiceDefinition
 from sage.services.replica import Replica
 from sage.services.service import Service, methods_of
+from sage.services.statistics import BatchStatistics
 
 __all__ = ["InprocReplica"]
 
@@ -39,10 +40,11 @@ class InprocReplica(Replica):
         try:
             self._instance = self._definition.make(*self._definition.args, **self._definition.kwargs)
             await self._instance.start()
+            self.methods = methods_of(type(self._instance))
+            # What gathers calls is made here, and works on behalf of this service, whoever calls.
+            self._bound = {name: getattr(self._instance, name) for name in self.methods}
         finally:
             current.reset(token)
-        self.methods = methods_of(type(self._instance))
-        self._bound = {name: getattr(self._instance, name) for name in self.methods}
 
     async def stop(self) -> None:
         """See `Replica.stop`.
@@ -80,6 +82,11 @@ class InprocReplica(Replica):
         """What gathers the calls of its batched methods, by method."""
         found: dict[str, Gatherer[Any, Any]] = getattr(self._instance, "_sage_gatherers", {})
         return found
+
+    @property
+    def batches(self) -> Mapping[str, BatchStatistics]:
+        """See `Replica.batches`."""
+        return {name: gatherer.statistics for name, gatherer in self.gatherers.items()}
 
     async def call(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """See `Replica.call`."""

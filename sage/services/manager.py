@@ -1,10 +1,10 @@
 """The services of a program while they run: started in order, stopped in the reverse of it."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextvars import Token
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import anyio
 
@@ -17,6 +17,9 @@ from sage.services.inproc import InprocReplica
 from sage.services.keeper import Keeper
 from sage.services.replica import Replica
 from sage.services.running import RunningService
+
+if TYPE_CHECKING:
+    from sage.services.home import Home
 
 __all__ = ["Services"]
 
@@ -43,14 +46,12 @@ class Services(ServiceDirectory):
         super().__init__()
         # What keeps replicas running, by service, in the order of their start.
         self._keepers: list[tuple[str, list[Keeper]]] = []
-        self._token: Token[Services] | None = None
+        self._token: Token[ServiceDirectory] | None = None
+        # Where replicas in other processes call the others; none, if there are no such replicas.
+        self._home: Home | None = None
         for definition in definitions:
-            make = _place(definition.place)
-            contexts = [
-                ServiceContext(definition.name, index, definition.replicas, self)
-                for index in range(definition.replicas)
-            ]
-            self.enter(RunningService(definition, [make(definition, context) for context in contexts]))
+            replicas = [self._replica(definition, index) for index in range(definition.replicas)]
+            self.enter(RunningService(definition, replicas))
 
     async def __aenter__(self) -> Self:
         self._token = current_services.set(self)
@@ -93,6 +94,8 @@ class Services(ServiceDirectory):
                 raise ServiceUnavailable(
                     f"service {name!r} could not start: {type(error).__name__}: {error}"
                 ) from error
+        if self._home is not None:
+            await self._home.introduce(running)
 
     async def _leave(self) -> dict[str, BaseException]:
         """Stop everything, last started first; return what failed meanwhile.
@@ -106,10 +109,27 @@ class Services(ServiceDirectory):
                 for outcome in await asyncio.gather(*(keeper.end() for keeper in keepers), return_exceptions=True):
                     if isinstance(outcome, Exception):
                         failures[f"service {name!r} failed while it was stopped: {outcome!r}"] = outcome
+            if self._home is not None:
+                await self._home.aclose()
         if self._token is not None:
             current_services.reset(self._token)
             self._token = None
         return failures
+
+    def _replica(self, definition: ServiceDefinition, index: int) -> Replica:
+        """One replica in its place; what makes those of a place is loaded when it is first used."""
+        if definition.place == "inproc":
+            return InprocReplica(definition, ServiceContext(definition.name, index, definition.replicas, self))
+        from sage.services.home import Home
+
+        self._home = self._home or Home(self)
+        if definition.place == "zmq":
+            from sage.services.process import ProcessReplica
+
+            return ProcessReplica(definition, index, self._home)
+        from sage.services.ray import RayReplica
+
+        return RayReplica(definition, index, self._home)
 
     async def _health(self, running: RunningService) -> dict[str, Any]:
         told = [await _told(replica, replica in running.ready) for replica in running.replicas]
@@ -124,16 +144,3 @@ async def _told(replica: Replica, ready: bool) -> Mapping[str, Any]:
             return await replica.health()
     except Exception as error:
         return {"ok": False, "error": f"{type(error).__name__}: {error}"}
-
-
-def _place(place: str) -> Callable[[ServiceDefinition, ServiceContext], Replica]:
-    """What makes the replicas of a place; each is loaded when it is first used."""
-    if place == "zmq":
-        from sage.services.process import ProcessReplica
-
-        return ProcessReplica
-    if place == "ray":
-        from sage.services.ray import RayReplica
-
-        return RayReplica
-    return InprocReplica

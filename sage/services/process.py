@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,9 @@ import cloudpickle
 
 import sage.services
 from sage.errors import ServiceError, ServiceUnavailable
-from sage.services.context import ServiceContext
 from sage.services.definition import ServiceDefinition
-from sage.services.handler import HEALTH
-from sage.services.rpc_replica import RpcReplica
-from sage.services.service import MethodKind
+from sage.services.elsewhere import ElsewhereReplica
+from sage.services.home import Home
 from sage.transports.codec import Codec
 from sage.transports.rpc import RpcClient
 
@@ -29,17 +26,17 @@ __all__ = ["ProcessReplica"]
 _PATIENCE = 10.0
 
 
-class ProcessReplica(RpcReplica):
+class ProcessReplica(ElsewhereReplica):
     """An instance in a process of its own on this machine; see `worker` for the other side.
 
     Args:
         definition: how to make it.
-        context: which replica it is.
+        index: which of the replicas, from 0.
+        home: where it calls the program's other services.
     """
 
-    def __init__(self, definition: ServiceDefinition, context: ServiceContext) -> None:
-        super().__init__(context.replica_index, definition.name)
-        self._definition = definition
+    def __init__(self, definition: ServiceDefinition, index: int, home: Home) -> None:
+        super().__init__(definition, index, home)
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
@@ -49,6 +46,7 @@ class ProcessReplica(RpcReplica):
 
         Cancel safety: `stop` is called.
         """
+        invitation = await self._home.invite()
         ours, theirs = socket.socketpair()
         try:
             handle = theirs.fileno()
@@ -61,17 +59,15 @@ class ProcessReplica(RpcReplica):
         finally:
             theirs.close()
         self._reader, self._writer = await asyncio.open_connection(sock=ours)
-        definition = cloudpickle.dumps((self._definition, self.index))
+        definition = cloudpickle.dumps((self._definition, self.index, invitation))
         self._writer.write(json.dumps(sys.path).encode() + b"\n" + len(definition).to_bytes(8, "big") + definition)
         told = await self._told()
         if "error" in told:
             raise cloudpickle.loads(bytes.fromhex(told["error"]))
         if "address" not in told:
             raise ServiceUnavailable(f"its process ended before it had started ({await self._exit()})")
-        self.methods = {name: MethodKind[kind] for name, kind in told["methods"].items()}
         # Only processes of this user can reach it, so values may be pickled.
-        self.client = RpcClient(told["address"], codec=Codec(pickle=True))
-        await self.client.connect()
+        await self._met(RpcClient(told["address"], codec=Codec(pickle=True)), told["methods"], invitation)
 
     async def stop(self) -> None:
         """See `Replica.stop`.
@@ -81,8 +77,7 @@ class ProcessReplica(RpcReplica):
         Raises:
             ServiceError: the instance raised when it was stopped.
         """
-        if self.client is not None:
-            await self.client.aclose()
+        await self._parted()
         if self._process is None:
             return
         failed = await self._stopped() if self._writer is not None else None
@@ -100,14 +95,6 @@ class ProcessReplica(RpcReplica):
         assert self._process is not None, "a replica that was never started"
         await self._process.wait()
         return await self._exit()
-
-    async def health(self) -> Mapping[str, Any]:
-        """See `Replica.health`.
-
-        Cancel safety: nothing is lost.
-        """
-        health: Mapping[str, Any] = await self.call(HEALTH, (), {})
-        return health
 
     async def _told(self) -> dict[str, Any]:
         """What the worker tells next; empty when it is gone."""

@@ -1,18 +1,15 @@
 """Replicas as actors of a Ray cluster."""
 
 import asyncio
-from collections.abc import Mapping
 from typing import Any
 
 import cloudpickle
 
 from sage.errors import NotAvailable, ServiceUnavailable
-from sage.services.context import ServiceContext
 from sage.services.definition import ServiceDefinition
-from sage.services.handler import HEALTH
+from sage.services.elsewhere import ElsewhereReplica
+from sage.services.home import Home
 from sage.services.ray_actor import ReplicaActor
-from sage.services.rpc_replica import RpcReplica
-from sage.services.service import MethodKind
 from sage.transports.codec import Codec
 from sage.transports.ray import RayNotInstalled, ensure_ray_initialized
 from sage.transports.ray.cluster import load_ray
@@ -25,17 +22,17 @@ __all__ = ["RayReplica"]
 _ACTOR_CALLS = 8
 
 
-class RayReplica(RpcReplica):
+class RayReplica(ElsewhereReplica):
     """An instance in an actor; see `ray_actor` for the other side.
 
     Args:
         definition: how to make it.
-        context: which replica it is.
+        index: which of the replicas, from 0.
+        home: where it calls the program's other services.
     """
 
-    def __init__(self, definition: ServiceDefinition, context: ServiceContext) -> None:
-        super().__init__(context.replica_index, definition.name)
-        self._definition = definition
+    def __init__(self, definition: ServiceDefinition, index: int, home: Home) -> None:
+        super().__init__(definition, index, home)
         self._actor: Any = None
         self._end: asyncio.Future[Any] | None = None
 
@@ -49,7 +46,8 @@ class RayReplica(RpcReplica):
         except RayNotInstalled as error:
             raise NotAvailable(f"place='ray' needs Ray: pip install 'sage-streams[ray]' ({error})") from None
         ray = load_ray()
-        definition = cloudpickle.dumps((self._definition, self.index))
+        invitation = await self._home.invite_from(ray.util.get_node_ip_address())
+        definition = cloudpickle.dumps((self._definition, self.index, invitation))
         remote = ray.remote(num_cpus=0, max_concurrency=_ACTOR_CALLS)(ReplicaActor)
         server, client = KeyPair.generate(), KeyPair.generate()
         try:
@@ -60,18 +58,16 @@ class RayReplica(RpcReplica):
             raise error.cause if isinstance(error.cause, Exception) else error from None
         except ray.exceptions.RayActorError as error:
             raise ServiceUnavailable(f"its actor ended before it had started: {error}") from None
-        self.methods = {name: MethodKind[kind] for name, kind in methods.items()}
         self._end = asyncio.ensure_future(self._actor.wait.remote())
-        self.client = RpcClient(address, curve=CurveClient(client, server.public), codec=Codec(pickle=True))
-        await self.client.connect()
+        curve = CurveClient(client, server.public)
+        await self._met(RpcClient(address, curve=curve, codec=Codec(pickle=True)), methods, invitation)
 
     async def stop(self) -> None:
         """See `Replica.stop`.
 
         Cancel safety: it is shielded.
         """
-        if self.client is not None:
-            await self.client.aclose()
+        await self._parted()
         if self._actor is None:
             return
         ray = load_ray()
@@ -97,11 +93,3 @@ class RayReplica(RpcReplica):
         await asyncio.wait([self._end])
         told, *_ = str(self._end.exception()).splitlines()
         return f"its actor is gone: {told}"
-
-    async def health(self) -> Mapping[str, Any]:
-        """See `Replica.health`.
-
-        Cancel safety: nothing is lost.
-        """
-        health: Mapping[str, Any] = await self.call(HEALTH, (), {})
-        return health

@@ -9,10 +9,11 @@ from typing import Any
 
 import cloudpickle
 
+from sage.services.away import AwayServices
 from sage.services.context import ServiceContext
+from sage.services.finding import current_services
 from sage.services.handler import ReplicaHandler
 from sage.services.inproc import InprocReplica
-from sage.services.manager import Services
 from sage.transports.codec import Codec
 from sage.transports.ray.cluster import load_ray
 from sage.transports.rpc import RpcServer
@@ -25,12 +26,13 @@ class ReplicaActor:
     """Holds one replica; made by `ray.remote`.
 
     Args:
-        definition: what was registered, pickled, and which replica it is.
+        definition: what was registered, which replica it is, and its invitation home, pickled.
     """
 
     def __init__(self, definition: bytes) -> None:
-        made, index = cloudpickle.loads(definition)
-        context = ServiceContext(made.name, index, made.replicas, Services([]))
+        made, index, invitation = cloudpickle.loads(definition)
+        self._services = AwayServices(invitation)
+        context = ServiceContext(made.name, index, made.replicas, self._services)
         self._replica = InprocReplica(made, context)
         self._server: RpcServer | None = None
 
@@ -44,9 +46,11 @@ class ReplicaActor:
             keys: the pair of the server.
             client: the public key of the one caller.
         """
+        current_services.set(self._services)
         await self._replica.start()
         curve = CurveServer.allowing(KeyPair(*keys), [client])
-        server = RpcServer(ReplicaHandler(self._replica), f"tcp://{host}:0", curve=curve, codec=Codec(pickle=True))
+        handler = ReplicaHandler(self._replica, self._services)
+        server = RpcServer(handler, f"tcp://{host}:0", curve=curve, codec=Codec(pickle=True))
         address = await server.start()
         self._server = server
         return address, {name: kind.name for name, kind in self._replica.methods.items()}
@@ -65,7 +69,11 @@ class ReplicaActor:
         """
         if self._server is not None:
             await self._server.aclose()
-        await self._replica.stop()
+        current_services.set(self._services)
+        try:
+            await self._replica.stop()
+        finally:
+            await self._services.aclose()
 
     def host(self) -> str:
         """The address of the node that this actor runs on."""

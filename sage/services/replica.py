@@ -4,7 +4,9 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Mapping
 from typing import Any
 
+from sage.services.neighbour import Neighbour
 from sage.services.service import MethodKind
+from sage.services.statistics import BatchStatistics
 
 __all__ = ["Replica"]
 
@@ -24,6 +26,17 @@ class Replica(ABC):
         self.index = index
         self.outstanding = 0
         self.methods: Mapping[str, MethodKind] = {}
+
+    @property
+    def batches(self) -> Mapping[str, BatchStatistics]:
+        """The lists that its `@sage.batched` methods were given so far, by method; over all lives."""
+        return {}
+
+    async def learn(self, neighbour: Neighbour) -> None:
+        """Tell it of a service that has started after it; one in this process finds it by itself.
+
+        Cancel safety: nothing is awaited here.
+        """
 
     @abstractmethod
     async def start(self) -> None:

@@ -1,9 +1,10 @@
 """Replicas that are reached by remote calls, wherever they run."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from sage.services.deadline import current_deadline
+from sage.services.described import Described
 from sage.services.envelope import Raised, opened
 from sage.services.replica import Replica
 from sage.transports import TransportError
@@ -25,7 +26,12 @@ class RpcReplica(Replica):
 
     Attributes:
         client: the connection, once there is one.
+        trusted: whether errors that the other side has pickled are read. Never set it for a peer that may be anybody.
+        known: classes of errors that others may raise here, by qualified name.
     """
+
+    trusted = False
+    known: Mapping[str, type[Exception]] = {}
 
     def __init__(self, index: int, name: str, prefix: str = "") -> None:
         super().__init__(index)
@@ -39,8 +45,8 @@ class RpcReplica(Replica):
             return await self._connected.call(
                 self._prefix + method, *args, kwargs=kwargs or None, deadline=current_deadline()
             )
-        except (TransportError, Raised) as error:
-            raise opened(error, f"{self._service}.{method}") from None
+        except (TransportError, Raised, Described) as error:
+            raise self._opened(error, method) from None
 
     async def stream(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> AsyncGenerator[Any, None]:
         """See `Replica.stream`."""
@@ -50,8 +56,11 @@ class RpcReplica(Replica):
             ) as items:
                 async for item in items:
                     yield item
-        except (TransportError, Raised) as error:
-            raise opened(error, f"{self._service}.{method}") from None
+        except (TransportError, Raised, Described) as error:
+            raise self._opened(error, method) from None
+
+    def _opened(self, error: Exception, method: str) -> Exception:
+        return opened(error, f"{self._service}.{method}", trusted=self.trusted, known=self.known)
 
     @property
     def _connected(self) -> RpcClient:

@@ -9,7 +9,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from anyio import move_on_after
@@ -28,11 +28,12 @@ from sage.services.deadline import remaining
 from sage.services.definition import ServiceDefinition
 from sage.services.replica import Replica
 from sage.services.service import MethodKind
+from sage.services.statistics import BatchStatistics, ServiceStatistics
 
 if TYPE_CHECKING:
     from aiolimiter import AsyncLimiter
 
-__all__ = ["RunningService", "ServiceStatistics"]
+__all__ = ["RunningService"]
 
 R = TypeVar("R")
 # A stream that has begun: where, the rest of it, and its first item.
@@ -41,23 +42,6 @@ _Stream = tuple[Replica, AsyncGenerator[Any, None], Any]
 _NOTHING: Any = object()
 # Another attempt would come to the same, or would make things worse.
 _FINAL = (CircuitOpen, DeadlineExceeded, Overloaded, UnknownMethod)
-
-
-@dataclass
-class ServiceStatistics:
-    """What a service has done since it was started.
-
-    Attributes:
-        calls: that were asked for, streams included.
-        failures: calls that ended in an exception; those that were cancelled are not counted.
-        retries: further attempts.
-        restarts: replicas that were started again.
-    """
-
-    calls: int = 0
-    failures: int = 0
-    retries: int = 0
-    restarts: int = 0
 
 
 class RunningService:
@@ -69,7 +53,7 @@ class RunningService:
 
     Attributes:
         ready: the replicas that can be called now.
-        statistics: what was done so far.
+        statistics: what was done so far; without lists, which replicas count (see `told`).
     """
 
     def __init__(self, definition: ServiceDefinition, replicas: list[Replica]) -> None:
@@ -91,6 +75,14 @@ class RunningService:
         self._direct = not (
             definition.max_concurrency or definition.breaker or definition.rate or definition.retry or self._seconds
         )
+
+    def told(self) -> ServiceStatistics:
+        """What was done until now, with the lists that all replicas have dispatched."""
+        batches: dict[str, BatchStatistics] = {}
+        for replica in self.replicas:
+            for method, counted in replica.batches.items():
+                batches.setdefault(method, BatchStatistics()).add(counted)
+        return replace(self.statistics, batches=batches)
 
     # -- replicas come and go ----------------------------------------------------------------------------------------
 

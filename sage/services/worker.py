@@ -21,11 +21,12 @@ from typing import Any
 import cloudpickle
 
 from sage.loops import fast_loop
+from sage.services.away import AwayServices, Invitation
 from sage.services.context import ServiceContext
 from sage.services.definition import ServiceDefinition
+from sage.services.finding import current_services
 from sage.services.handler import ReplicaHandler
 from sage.services.inproc import InprocReplica
-from sage.services.manager import Services
 from sage.transports.codec import Codec
 from sage.transports.rpc import RpcServer
 
@@ -39,8 +40,10 @@ async def work(connection: socket.socket) -> None:
     """
     reader, writer = await asyncio.open_connection(sock=connection)
     try:
-        definition, index = await _receive(reader)
-        replica = InprocReplica(definition, ServiceContext(definition.name, index, definition.replicas, Services([])))
+        definition, index, invitation = await _receive(reader)
+        services = AwayServices(invitation)
+        current_services.set(services)
+        replica = InprocReplica(definition, ServiceContext(definition.name, index, definition.replicas, services))
         stopped: str | None = None
         try:
             try:
@@ -49,7 +52,7 @@ async def work(connection: socket.socket) -> None:
                 _tell(writer, error=cloudpickle.dumps(error).hex())
             else:
                 # Only processes of this user can reach it, so values may be pickled.
-                server = RpcServer(ReplicaHandler(replica), _address(), codec=Codec(pickle=True))
+                server = RpcServer(ReplicaHandler(replica, services), _address(), codec=Codec(pickle=True))
                 async with server:
                     methods = {name: kind.name for name, kind in replica.methods.items()}
                     _tell(writer, address=server.address, methods=methods)
@@ -59,6 +62,7 @@ async def work(connection: socket.socket) -> None:
                 await replica.stop()
             except Exception as error:
                 stopped = f"{type(error).__name__}: {error}"
+            await services.aclose()
         _tell(writer, stopped=stopped)
         with suppress(ConnectionError):  # the program is gone: nobody is left to tell
             await writer.drain()
@@ -66,11 +70,11 @@ async def work(connection: socket.socket) -> None:
         writer.close()
 
 
-async def _receive(reader: asyncio.StreamReader) -> tuple[ServiceDefinition, int]:
+async def _receive(reader: asyncio.StreamReader) -> tuple[ServiceDefinition, int, Invitation]:
     sys.path[:] = json.loads(await reader.readline())
     length = int.from_bytes(await reader.readexactly(8), "big")
-    definition, index = cloudpickle.loads(await reader.readexactly(length))
-    return definition, index
+    definition, index, invitation = cloudpickle.loads(await reader.readexactly(length))
+    return definition, index, invitation
 
 
 def _tell(writer: asyncio.StreamWriter, **told: Any) -> None:

@@ -9,6 +9,7 @@ import pytest
 import sage
 from tests.ray_cluster import ray_cluster
 from tests.services.samples import Echo, Odd
+from tests.services.test_calling_others import Asker
 
 # Ray's own.
 pytestmark = [
@@ -61,6 +62,24 @@ async def test_a_service_in_an_actor_answers_streams_fails_and_is_cancelled() ->
         seen = await asyncio.gather(*(echo.replica() for _ in range(10)))
         assert set(seen) == {0, 1}
         assert (await services.health())["echo"]["ok"] is True
+
+
+async def test_a_service_in_an_actor_calls_others_and_tells_of_its_lists() -> None:
+    env = sage.Environment("others on ray")
+    env.register_service("echo", Echo, prefix="> ")
+    env.register_service("asker", Asker, first="echo", place="ray")
+    async with env.services() as services:
+        asker = services["asker"]
+        assert await asker.said_at_start() == "> from start"
+        assert await asker.by_class("b") == "> b"
+        assert await asker.by_context("c") == ("> c", "> c")
+        assert [number async for number in asker.count("echo", 3000)] == list(range(3000))
+        with pytest.raises(Odd):
+            await asker.method("even", 3)
+        assert await asyncio.gather(*map(asker.gathered, "defg")) == ["> d", "> e", "> f", "> g"]
+        async with asyncio.timeout(10):
+            while services.statistics()["asker"].batches["gathered"].sizes != {4: 1}:
+                await asyncio.sleep(0.005)
 
 
 async def test_an_actor_that_dies_is_started_again() -> None:
