@@ -1,0 +1,116 @@
+"""As much of HTTP as the synthetic server needs, on bare ASGI."""
+
+import json
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
+
+import anyio
+
+__all__ = ["Disconnected", "Receive", "Refused", "Scope", "Send", "read_body", "send_json", "while_connected"]
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+#: Bodies that are larger are refused before they are read to the end, in bytes.
+MAX_BODY = 16 * 1024 * 1024
+
+_TYPES = {401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error"}
+
+
+class Disconnected(Exception):
+    """The client went away before its request was there."""
+
+
+class Refused(Exception):
+    """A request that is answered with an error.
+
+    Args:
+        status: of the answer.
+        message: what is wrong, and what to do instead.
+        param: the field of the body that is wrong.
+        code: for programs.
+        headers: further headers of the answer.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers = headers or {}
+        kind = _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
+        self.body = {"error": {"message": message, "type": kind, "param": param, "code": code}}
+
+
+async def read_body(receive: Receive) -> dict[str, Any]:
+    """The body of a request, which must be a JSON object.
+
+    Cancel safety: when cancelled, the request cannot be read any more.
+
+    Raises:
+        Refused: it is something else, or too large.
+        Disconnected: the client went away.
+    """
+    parts, size, more = [], 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Disconnected
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > MAX_BODY:
+            raise Refused(413, f"the body has more than {MAX_BODY} bytes")
+        more = message.get("more_body", False)
+    try:
+        body = json.loads(b"".join(parts))
+    except (ValueError, RecursionError) as error:
+        raise Refused(400, f"the body is not JSON: {error}") from None
+    if not isinstance(body, dict):
+        raise Refused(400, "the body must be a JSON object")
+    return body
+
+
+async def send_json(send: Send, body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
+    """Answer with a JSON document.
+
+    Cancel safety: when cancelled, the answer may have been sent.
+    """
+    data = json.dumps(body).encode()
+    own = {"content-type": "application/json", "content-length": str(len(data)), **(headers or {})}
+    await send({"type": "http.response.start", "status": status, "headers": encoded(own)})
+    await send({"type": "http.response.body", "body": data})
+
+
+def encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    """Headers as ASGI has them."""
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+
+
+async def while_connected(receive: Receive, work: Callable[[], Awaitable[None]]) -> None:
+    """Do `work`, and cancel it when the client goes away, wherever it stands.
+
+    Cancel safety: when cancelled, so is `work`.
+    """
+
+    async def watch() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        group.cancel_scope.cancel()
+
+    failure: Exception | None = None
+    async with anyio.create_task_group() as group:
+        group.start_soon(watch)
+        try:
+            await work()
+        except Exception as error:
+            failure = error  # told outside of the group, which would wrap it
+        group.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
