@@ -91,7 +91,8 @@ class Call:
         self._listener: Callable[[], None] | None = None
         # By position: how many subtasks there have a crowd.
         self._crowds: Counter[int] = Counter()
-        self._holders: Counter[Callable[[], None]] = Counter()
+        # Who holds records that wait for company: where, and how many.
+        self._holders: dict[Callable[[], None], tuple[int, int]] = {}
         self._kills: dict[Callable[[], None], None] = {}
         self._waiting: list[Callable[[], None]] = []
 
@@ -143,23 +144,31 @@ class Call:
         self.live -= records
         if not self.live:
             self._tell_over()
-        elif self.live <= self.held:  # nothing else is on its way: no company will come
-            for give_out in list(self._holders):
-                give_out()
+        elif self.live <= self.held:
+            self._give_out()
 
-    def hold(self, records: int, give_out: Callable[[], None]) -> None:
-        """So many of its records wait for company; `give_out` is called when none can come."""
-        self.held += records
-        self._holders[give_out] += records
+    def hold(self, records: int, position: int, give_out: Callable[[], None]) -> None:
+        """So many of its records wait for company, all that `give_out` stands for.
+
+        It is called when none can come. The operator at `position` holds them.
+        """
+        _, before = self._holders.get(give_out, (position, 0))
+        self.held += records - before
+        self._holders[give_out] = position, records
         if self.live <= self.held:
-            give_out()
+            self._give_out()
 
-    def unhold(self, records: int, give_out: Callable[[], None]) -> None:
+    def unhold(self, give_out: Callable[[], None]) -> None:
         """They do not wait any more."""
+        _, records = self._holders.pop(give_out)
         self.held -= records
-        self._holders[give_out] -= records
-        if not self._holders[give_out]:
-            del self._holders[give_out]
+
+    def _give_out(self) -> None:
+        """Nothing else is on its way. What is held first comes to those further down: maybe it is company for them."""
+        if self._holders:
+            first = min(position for position, _ in self._holders.values())
+            for give_out in [give_out for give_out, (position, _) in self._holders.items() if position == first]:
+                give_out()
 
     # ---- operators: pausing
 

@@ -1,7 +1,7 @@
 """Where requests come into a program."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 
@@ -81,10 +81,17 @@ class _EndpointLogic(SourceLogic[Any], PushReader[Any]):
         requests: list[Request] = values
         return Batch([request.value for request in requests], None, None, [request.call for request in requests])
 
-    async def run(self, outlet: Outlet[Any]) -> None:
+    def run(self, outlet: Outlet[Any]) -> Coroutine[Any, Any, None]:
         # Requests go straight from the caller into the outlet. It has no bound but the admission of requests, which is
-        # decided before: so nobody needs to wait for room here.
+        # decided before: so nobody needs to wait for room here. At once, for a drain may come before the first step:
+        # what was let in before is answered.
         self._inlet.connect(outlet.put)
+        return self._until_cancelled()
+
+    async def close(self) -> None:
+        self._inlet.disconnect()
+
+    async def _until_cancelled(self) -> None:
         try:
             await asyncio.get_running_loop().create_future()
         finally:

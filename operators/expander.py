@@ -74,10 +74,10 @@ class Expander:
             turns.records += 1
 
     def emissions(self) -> Emissions:
-        """Give out results, in turn, as long as a call may go on."""
+        """Give out results of each call that may go on: as many as it may make in one turn. Wakes if there are more."""
         builder: BatchBuilder[Any] = BatchBuilder()
         limit, position = self._context.batch_size, self._context.position
-        while self._ready:
+        for _ in range(len(self._ready)):  # whoever comes meanwhile is in the next round
             turns = self._ready.popleft()
             call = turns.call
             if call.waits and not call.dead and call.must_wait(position):
@@ -100,6 +100,8 @@ class Expander:
                 call.detach(turns.kill)
             if done:
                 call.thinned(done)
+        if self._ready:
+            self._context.wake()
 
     def close(self) -> None:
         """Forget everything; the job is over."""

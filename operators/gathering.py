@@ -137,7 +137,7 @@ class Gatherer:
             held.parts.append(batch)
             held.size += len(batch)
             if held.call is not None:
-                held.call.hold(len(batch), held.give_out)
+                held.call.hold(held.size, self._context.position, held.give_out)
             return
         if held is not None:
             batch = concat([self._let_go(held), batch])
@@ -154,7 +154,7 @@ class Gatherer:
             held.give_out = partial(self._starve, held)
             held.kill = partial(self._drop, held)
             call.attach(held.kill)
-            call.hold(held.size, held.give_out)
+            call.hold(held.size, self._context.position, held.give_out)
         if self._max_wait is not None:
             held.timer = self._context.set_timer(self._context.now() + self._max_wait, held)
 
@@ -164,7 +164,7 @@ class Gatherer:
             held.timer.cancel()
         if held.call is not None:
             held.call.detach(held.kill)
-            held.call.unhold(held.size, held.give_out)
+            held.call.unhold(held.give_out)
         return concat(held.parts)
 
     def _starve(self, held: _Held) -> None:

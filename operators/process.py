@@ -12,7 +12,7 @@ from typing import Any, ClassVar, TypeVar
 
 from sage.operators.builder import BatchBuilder
 from sage.operators.callables import BoundFunction, Shape, UserFunction, shape_of, user_function
-from sage.operators.calls import alive, left
+from sage.operators.calls import left
 from sage.operators.contract import Context, Emissions, Logic, Tagged, Wait
 from sage.operators.each import EachRecord, final_failure
 from sage.operators.elements import Batch
@@ -22,7 +22,7 @@ from sage.operators.map import refuse_awaitable
 from sage.operators.plain import visible
 from sage.operators.policies import Retry
 from sage.operators.pool import PoolLogic
-from sage.operators.process_context import Due, ProcessContext, ToSide
+from sage.operators.process_context import CallTimers, Due, ProcessContext, ToSide
 from sage.operators.slots import Slot
 
 __all__ = ["Process"]
@@ -105,11 +105,17 @@ class _InlineProcess(Logic):
         self._context: Context
         # One for all records: only the function that is running may use it.
         self._lent: ProcessContext
+        self._timers: CallTimers
 
     async def open(self, context: Any) -> None:
         self._context = context
-        self._lent = ProcessContext(context, has_on_timer=self._on_timer is not None)
+        self._timers = CallTimers(context)
+        self._lent = ProcessContext(context, self._timers, has_on_timer=self._on_timer is not None)
         await self._function.open(context)
+
+    @property
+    def pending(self) -> bool:
+        return self._timers.pending
 
     async def close(self) -> None:
         await self._function.close()
@@ -118,7 +124,7 @@ class _InlineProcess(Logic):
         return self._each(batch, self._function.call)
 
     def on_timer(self, tag: Any) -> Emissions:
-        due = _come(tag)
+        due = self._timers.come(tag)
         if due is not None:
             yield from self._each(due, _when_due(self._on_timer))
             if due.calls is not None:
@@ -172,9 +178,18 @@ class _PooledProcess(PoolLogic):
     def __init__(self, operator: Process[Any, Any], bound: BoundFunction, on_timer: Callable[..., Any] | None) -> None:
         super().__init__(operator, bound)
         self._on_timer = on_timer
+        self._timers: CallTimers
+
+    async def open(self, context: Any) -> None:
+        self._timers = CallTimers(context)
+        await super().open(context)
+
+    @property
+    def pending(self) -> bool:
+        return super().pending or self._timers.pending
 
     def on_timer(self, tag: Any) -> Emissions:
-        due = _come(tag)
+        due = self._timers.come(tag)
         return () if due is None else self.process(due, 0)  # behind the records that came before
 
     def start(self, slot: Slot) -> Awaitable[Any]:
@@ -185,7 +200,7 @@ class _PooledProcess(PoolLogic):
 
     async def _run(self, slot: Slot) -> list[Any]:
         emitted: list[Any] = []
-        lent = ProcessContext(self.context, has_on_timer=self._on_timer is not None)
+        lent = ProcessContext(self.context, self._timers, has_on_timer=self._on_timer is not None)
         lent.enter(slot.batch, slot.row, (lambda value: self.put(slot, [value])) if self.streams else emitted.append)
         value = slot.value
         call = _when_due(self._on_timer) if type(value) is Due else self.call
@@ -206,17 +221,6 @@ class _PooledProcess(PoolLogic):
                 yield from _parted(emission)
             else:
                 yield emission
-
-
-def _come(due: Batch[Due]) -> Batch[Due] | None:
-    """The timer, unless it was cancelled meanwhile or nobody waits for the answer that it belongs to."""
-    if due.calls is None:
-        return due
-    (timer,) = due.values
-    if not timer.expected:
-        return None
-    timer.expected = False
-    return alive(due)
 
 
 def _when_due(on_timer: Callable[..., Any] | None) -> _Call:

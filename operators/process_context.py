@@ -4,12 +4,12 @@ import logging
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from sage.operators.calls import Call, entered, left
+from sage.operators.calls import Call, alive, entered
 from sage.operators.contract import Context, TimerHandle
 from sage.operators.elements import Batch
 from sage.operators.errors import InvalidOperator
 
-__all__ = ["Due", "ProcessContext", "Timers", "ToSide"]
+__all__ = ["CallTimers", "Due", "ProcessContext", "Timers", "ToSide"]
 
 
 class ToSide(NamedTuple):
@@ -22,13 +22,11 @@ class ToSide(NamedTuple):
 class Due:
     """A timer, in the place of a record. The other columns are those of the record that set it."""
 
-    __slots__ = ("expected", "key", "when")
+    __slots__ = ("key", "when")
 
     def __init__(self, when: float, key: Any) -> None:
         self.when = when
         self.key = key
-        #: Until it has come, or was cancelled; until then it keeps the call of its record, if it has one, from ending.
-        self.expected = True
 
     def __repr__(self) -> str:
         return f"the timer for {self.when} of key {self.key!r}"
@@ -41,10 +39,11 @@ class ProcessContext:
         timers: sets timers for the record's key.
     """
 
-    __slots__ = ("_batch", "_context", "_has_on_timer", "_put", "_row", "_set", "timers")
+    __slots__ = ("_batch", "_context", "_has_on_timer", "_of_calls", "_put", "_row", "_set", "timers")
 
-    def __init__(self, context: Context, *, has_on_timer: bool) -> None:
+    def __init__(self, context: Context, of_calls: "CallTimers", *, has_on_timer: bool) -> None:
         self._context = context
+        self._of_calls = of_calls
         self._has_on_timer = has_on_timer
         # The record at hand; `None` between records.
         self._batch: Batch[Any] | None = None
@@ -136,10 +135,10 @@ class ProcessContext:
             )
         cut = batch.slice(row, row + 1)
         due = Batch([Due(when, self.key)], cut.keys, cut.timestamps, cut.calls)
-        timer = self._context.set_timer(when, due)
-        if due.calls is not None:
-            entered(due.calls)
-            timer = _CallTimer(timer, due, due.calls)
+        if due.calls is None:
+            timer = self._context.set_timer(when, due)
+        else:
+            timer = self._of_calls.set(when, due, due.calls[0])
         self._set.append(timer)
         return timer
 
@@ -149,21 +148,70 @@ class ProcessContext:
         return self._batch
 
 
-class _CallTimer:
-    """A timer that keeps the call of its record from ending, until it is due or cancelled."""
+class CallTimers:
+    """The timers of records of calls. Each keeps its call from ending until it is due or cancelled, or the call dies.
 
-    def __init__(self, timer: TimerHandle, due: Batch[Due], calls: list[Call]) -> None:
-        self._timer = timer
-        self._due = due
-        self._calls = calls
+    Args:
+        context: the operator's.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._open: set[_CallTimer] = set()
+
+    @property
+    def pending(self) -> bool:
+        """Whether a call waits for one."""
+        return bool(self._open)
+
+    def set(self, when: float, due: Batch[Due], call: Call) -> TimerHandle:
+        """Set a timer."""
+        timer = _CallTimer(self, due, call)
+        timer.handle = self._context.set_timer(when, timer)
+        self._open.add(timer)
+        entered([call])
+        call.attach(timer.cancel)
+        if call.dead:  # the function goes on although its call is over
+            timer.cancel()
+        return timer
+
+    def come(self, tag: "Batch[Due] | _CallTimer") -> Batch[Due] | None:
+        """What a timer of the operator stands for that is due; `None` if it was cancelled meanwhile."""
+        if not isinstance(tag, _CallTimer):
+            return tag
+        return alive(tag.due) if self.take(tag) else None
+
+    def take(self, timer: "_CallTimer") -> bool:
+        """Forget a timer; return whether it was there. Its call is still kept."""
+        if timer not in self._open:
+            return False
+        self._open.remove(timer)
+        timer.call.detach(timer.cancel)
+        return True
+
+    def cancel(self, timer: "_CallTimer") -> None:
+        """Forget a timer; harmless when it has come."""
+        if self.take(timer):
+            timer.handle.cancel()
+            timer.call.thinned(1)
+            self._context.wake()  # who waits for the end may wait for this
+
+
+class _CallTimer:
+    """One of `CallTimers`."""
+
+    __slots__ = ("_timers", "call", "due", "handle")
+
+    handle: TimerHandle
+
+    def __init__(self, timers: CallTimers, due: Batch[Due], call: Call) -> None:
+        self._timers = timers
+        self.due = due
+        self.call = call
 
     def cancel(self) -> None:
         """See `TimerHandle.cancel`."""
-        (due,) = self._due.values
-        if due.expected:
-            due.expected = False
-            self._timer.cancel()
-            left(self._calls)
+        self._timers.cancel(self)
 
 
 class Timers:

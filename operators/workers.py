@@ -10,6 +10,7 @@ first turn, and more as its caller reads: then the first result is early, and ma
 """
 
 import asyncio
+import contextvars
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -79,6 +80,8 @@ class Workers:
         self._places = places
         self._timeout = timeout
         self._turn = Turn(pool.context.budget)
+        # What a worker starts with. Not what is there when it is needed: that may be a call's, with its deadline.
+        self._variables = contextvars.copy_context()
         self._tasks: set[asyncio.Task[None]] = set()
         self._made = 0
         self._idle: deque[asyncio.Future[None]] = deque()
@@ -105,7 +108,8 @@ class Workers:
             context = self._pool.context
             name = f"{context.name}[{context.subtask_index}] worker {self._made}"
             self._made += 1
-            self._tasks.add(asyncio.get_running_loop().create_task(self._work(), name=name))
+            variables = self._variables.copy()
+            self._tasks.add(asyncio.get_running_loop().create_task(self._work(), name=name, context=variables))
             self._coming += 1
 
     def resume(self) -> None:
@@ -133,8 +137,7 @@ class Workers:
         ends = await asyncio.gather(*self._tasks, return_exceptions=True)
         for error in ends:
             if isinstance(error, Exception):
-                context = self._pool.context
-                context.logger.error("%s: failed while it was cancelled", context.name, exc_info=error)
+                self._log(error)
 
     # ---- for generators
 
@@ -184,14 +187,20 @@ class Workers:
     async def _park(self, slot: Slot, position: int) -> None:
         future = asyncio.get_running_loop().create_future()
         call = slot.lane.call
-        if call is None or not call.must_wait(position):
+        if call is not None and call.must_wait(position):
+            call.when_room(lambda: None if future.done() else future.set_result(None))
+        else:
             self._parked.append((slot, future))
+        if call is None:
             await future
-            return
-        call.when_room(lambda: None if future.done() else future.set_result(None))
+        else:  # also for one that only waits to be collected: those before it may wait for their caller by then
+            await self._without_place(future)
+
+    async def _without_place(self, future: "asyncio.Future[None]") -> None:
         self._away += 1
         self._yield_place()
         self.summon()
+        place: asyncio.Future[None] | None = None
         try:
             await future
             if self._working >= self._places or self._returning:
@@ -200,15 +209,17 @@ class Workers:
                 await place
         finally:
             self._away -= 1
-            self._working += 1
+            if place is None or place.cancelled():  # else it has got the place of another
+                self._working += 1  # maybe beyond the places: who is cancelled closes at once
 
     def _yield_place(self) -> None:
+        if self._working <= self._places:
+            while self._returning:
+                place = self._returning.popleft()
+                if not place.done():
+                    place.set_result(None)
+                    return
         self._working -= 1
-        while self._returning:
-            place = self._returning.popleft()
-            if not place.done():
-                place.set_result(None)
-                return
 
     # ---- workers
 
@@ -287,6 +298,8 @@ class Workers:
             if self._closing:
                 raise error
             if slot.dropped:
+                if isinstance(error, Exception):
+                    self._log(error)
                 return []
             if isinstance(error, asyncio.CancelledError):
                 task = asyncio.current_task()
@@ -312,6 +325,10 @@ class Workers:
             if slot.clock.expired():
                 raise TimeoutError(f"the call did not end within timeout={self._timeout} seconds") from error
             raise
+
+    def _log(self, error: Exception) -> None:
+        context = self._pool.context
+        context.logger.error("%s: failed while it was cancelled", context.name, exc_info=error)
 
     async def _idleness(self) -> None:
         idle = asyncio.get_running_loop().create_future()

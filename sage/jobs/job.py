@@ -1,13 +1,14 @@
 """A submitted program, running or ended."""
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Callable, Mapping
 from time import perf_counter
 from types import TracebackType
 from typing import Any, Self, Unpack
 
-from sage.errors import JobCancelled, JobNotRunning
+from sage.errors import JobCancelled, JobNotRunning, NotAvailable
 from sage.jobs.result import JobResult
 from sage.kernel import Answer, Execution, ExecutionStatus, OperatorStatistics, RequestOptions
 
@@ -169,6 +170,9 @@ class Job:
 
     def _note_end(self, task: "asyncio.Task[None]") -> None:
         self._ended = perf_counter()
+        if task.cancelled():  # maybe before the execution had begun: then nobody else tells those who have asked
+            with contextlib.suppress(NotAvailable):
+                self._execution.caller.close(None)
 
     def _failure(self) -> BaseException | None:
         task = self._running_task()

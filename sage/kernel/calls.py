@@ -108,3 +108,11 @@ class Caller(Protocol):
             SageError, Exception: as `Answer.__anext__`.
         """
         ...
+
+    def close(self, failure: BaseException | None) -> None:
+        """The job has ended: take no more, and end what is still open. Harmless a second time.
+
+        Args:
+            failure: what the callers are told; `None` for the end of the job.
+        """
+        ...

@@ -36,6 +36,8 @@ class OperatorTask(Task):
         self.logic = logic
         self._dead = context.dead_calls
         self._pace = Pace(context.budget, context.batch_size)
+        # Whether it has ended before its input.
+        self._leaves_rest = False
 
     async def open(self) -> None:
         """See `Task.open`.
@@ -108,14 +110,23 @@ class OperatorTask(Task):
                 meter.idle += now - meter.since
                 meter.since = now
                 meter.state = BUSY
+        self._leaves_rest = True
 
     async def close(self) -> None:
         """See `Task.close`.
 
         Cancel safety: it is shielded.
         """
+        if self._leaves_rest:
+            self._drop_rest()
         await self.gate.aclose()
         await self.logic.close()
+
+    def _drop_rest(self) -> None:
+        """What has come and nobody wants any more does not keep its calls from ending."""
+        while (element := self.gate.next()) is not None:
+            if isinstance(element, Batch) and element.calls:
+                left(element.calls)
 
     async def on_probe(self, probe: Probe) -> None:
         """A probe has come on all inputs of the feedback loop: give out what is held back, and pass it on.
@@ -136,21 +147,21 @@ class OperatorTask(Task):
     async def _work_for_calls(self, batch: Batch[Any]) -> None:
         """Have the logic work on records of calls: those of dead ones are dropped, and the others counted."""
         self.meter.records_in += len(batch.values)
-        wanted = alive(batch) if self._dead else batch
+        records = len(batch.values)
+        if records > self._pace.size and not self.logic.takes_whole_batches:
+            await self._in_pieces(batch, records)
+        else:
+            await self._piece(batch)
+
+    async def _piece(self, batch: Batch[Any]) -> None:
+        wanted = alive(batch) if self._dead and batch.calls is not None else batch
         if wanted is None:
             return
-        records = len(wanted.values)
-        if records > self._pace.size and not self.logic.takes_whole_batches:
-            await self._in_pieces(wanted, records)
-        else:
-            await self._piece(wanted, records)
-
-    async def _piece(self, batch: Batch[Any], records: int) -> None:
-        pace, router = self._pace, self.router
+        pace, router, records = self._pace, self.router, len(wanted.values)
         if not self.logic.holds_calls:
-            router.moving = batch.calls
+            router.moving = wanted.calls
         began = perf_counter()
-        emissions = iter(self.logic.process(batch, self.gate.port))
+        emissions = iter(self.logic.process(wanted, self.gate.port))
         if self.send(emissions) or await self._send_rest(emissions, records, began):
             pace.took(records, perf_counter() - max(began, self.meter.since))
         if router.moving is not None:
@@ -162,10 +173,12 @@ class OperatorTask(Task):
         pace, start = self._pace, 0
         while start < records and not (self.logic.finished or self.router.all_closed):
             stop = min(start + pace.size, records)
-            await self._piece(batch.slice(start, stop), stop - start)
+            await self._piece(batch.slice(start, stop))
             start = stop
             if perf_counter() - self.meter.since > self._budget:
                 await self.give_way()
+        if batch.calls is not None and start < records:
+            left(batch.calls[start:])
 
     async def _send_rest(self, emissions: Iterator[Emission], records: int, began: float) -> bool:
         """Send on what `send` had to stop at, and tell whether the piece of so many records was in time.

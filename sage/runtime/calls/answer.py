@@ -1,7 +1,9 @@
 """The answer to one request, on the side of the caller."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from sage.admission import Door, Pass
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from sage.runtime.calls.desk import CallDesk
 
 __all__ = ["Answer"]
+
+
+_MakeError = Callable[[str], DeadlineExceeded]
 
 
 class _Abandoned(Exception):
@@ -52,6 +57,7 @@ class Answer:
         self._value = value
         self._options = options
         self._call: RunningCall | None = None
+        self._loop: asyncio.AbstractEventLoop
         self._reader = _Reader()
         self._closed = False
 
@@ -65,6 +71,8 @@ class Answer:
         """
         if self._call is None and not self._closed:
             self._call = await self._begin()
+            if self._closed:  # meanwhile
+                self._close()
 
     def __aiter__(self) -> Self:
         return self
@@ -80,9 +88,12 @@ class Answer:
                 raise StopAsyncIteration
             await self.admitted()
             call = self._call
-            assert call is not None
+            if call is None:
+                raise StopAsyncIteration
         unread = call.unread
         while not unread:
+            if self._closed:
+                raise StopAsyncIteration
             if call.dead or call.ended:
                 raise self._end(call)
             self._reader.waiter = asyncio.get_running_loop().create_future()
@@ -91,7 +102,7 @@ class Answer:
             except asyncio.CancelledError:
                 self._close()
                 raise
-        if call.dead and isinstance(call.error, DeadlineExceeded):  # what comes too late is not wanted
+        if call.deadline is not None and self._is_late(call):  # what is read too late is not wanted
             unread.clear()
             raise self._end(call)
         value = unread.popleft()
@@ -101,7 +112,7 @@ class Answer:
     def ready(self) -> list[Any]:
         """See `Answer.ready` of the contract."""
         call = self._call
-        if call is None or not call.unread:
+        if call is None or not call.unread or (call.deadline is not None and self._is_late(call)):
             return []
         values = list(call.unread)
         call.unread.clear()
@@ -116,51 +127,83 @@ class Answer:
         self._close()
 
     def __del__(self) -> None:
-        # Whoever breaks off reading and forgets the answer wants nothing more of it.
-        self._close()
+        # Whoever breaks off reading and forgets the answer wants nothing more of it. Later, and in the loop: garbage is
+        # collected anywhere, also in another thread, and in the middle of what operators do with the call.
+        call = self._call
+        if call is not None and not (call.dead or call.ended or self._loop.is_closed()):
+            self._loop.call_soon_threadsafe(_abandon, call)
 
     def _close(self) -> None:
         self._closed = True
         call, self._call = self._call, None
         if call is not None:
-            call.listen(None)
-            call.unread.clear()
-            call.kill(_Abandoned())
+            _abandon(call)
+            self._reader.wake()
+
+    def _is_late(self, call: RunningCall) -> bool:
+        """Whether its deadline has passed: while there was work on it, or since then."""
+        if call.ended and call.error is None and call.deadline is not None and self._loop.time() >= call.deadline:
+            call.error = self._too_late("before the answer was read")
+        return isinstance(call.error, DeadlineExceeded)
 
     def _end(self, call: RunningCall) -> BaseException:
         self._closed = True
         self._call = None
-        return call.error if call.dead and call.error is not None else StopAsyncIteration()
+        return StopAsyncIteration() if call.error is None else call.error
 
     async def _begin(self) -> RunningCall:
-        desk, options, endpoint = self._desk, self._options, self._inlet.endpoint
-        desk.check(endpoint.name)
-        seconds = _seconds(options.get("deadline"))
+        desk, options, inlet = self._desk, self._options, self._inlet
+        desk.check(inlet)
+        self._loop = asyncio.get_running_loop()
         at = current_deadline()
+        seconds = _seconds(options.get("deadline"))
         if seconds is not None:
-            own = asyncio.get_running_loop().time() + seconds
+            own = self._loop.time() + seconds
             at = own if at is None else min(at, own)
-        key = options.get("key")
-        if key is None and endpoint.fair_by is not None:
-            key = endpoint.fair_by(self._value)
-        priority = options.get("priority", 0)
+        key, priority = self._share()
         entry = None if desk.door is None else await self._let_in(desk.door, at, key, priority)
-        name = options.get("trace") or endpoint.name
+        name = options.get("trace") or inlet.endpoint.name
         call = RunningCall(name, deadline=at, priority=priority, key=key, window=desk.window)
         call.live = 1  # until the endpoint has sent the request on
         call.listen(self._reader.wake)
         desk.open.add(call)
-        _Watch(desk, call, entry, endpoint.name, seconds)
-        self._inlet.put(Request(self._value, call))
+        _Watch(desk, call, entry, self._too_late)
+        inlet.put(Request(self._value, call))
         return call
+
+    def _share(self) -> tuple[Any, int]:
+        """On whose behalf it is, and how urgent: checked here, for operators sort by it.
+
+        Raises:
+            TypeError: one of them cannot be.
+        """
+        endpoint, key, priority = self._inlet.endpoint, self._options.get("key"), self._options.get("priority", 0)
+        if key is None and endpoint.fair_by is not None:
+            key = endpoint.fair_by(self._value)
+        try:
+            hash(key)
+        except TypeError as error:
+            raise TypeError(f"endpoint {endpoint.name!r}: the key of a request must be hashable: {error}") from error
+        if not isinstance(priority, int):
+            raise TypeError(f"endpoint {endpoint.name!r}: priority={priority!r}: write a whole number")
+        return key, priority
 
     async def _let_in(self, door: Door, at: float | None, key: Any, priority: int) -> Pass:
         try:
             async with asyncio.timeout_at(at):
-                return await door.enter(tokens=self._options.get("tokens", 0), key=key, priority=priority)
+                entry = await door.enter(tokens=self._options.get("tokens", 0), key=key, priority=priority)
         except TimeoutError:
-            seconds = _seconds(self._options.get("deadline"))
-            raise _too_late(self._inlet.endpoint.name, seconds, "while it waited to be let in") from None
+            raise self._too_late("while it waited to be let in") from None
+        try:
+            self._desk.check(self._inlet)  # the job may have ended in the moment in which it was its turn
+        except BaseException:
+            entry.leave()
+            raise
+        return entry
+
+    @property
+    def _too_late(self) -> _MakeError:
+        return partial(_too_late, self._inlet.endpoint.name, _seconds(self._options.get("deadline")))
 
 
 class _Watch:
@@ -171,19 +214,17 @@ class _Watch:
 
     __slots__ = ("_desk", "_entry", "_timer")
 
-    def __init__(
-        self, desk: "CallDesk", call: RunningCall, entry: Pass | None, endpoint: str, seconds: float | None
-    ) -> None:
+    def __init__(self, desk: "CallDesk", call: RunningCall, entry: Pass | None, too_late: _MakeError) -> None:
         self._desk = desk
         self._entry = entry
         self._timer: asyncio.TimerHandle | None = None
         call.on_over = self._over
         if call.deadline is not None:
             loop = asyncio.get_running_loop()
-            self._timer = loop.call_at(call.deadline, self._late, call, endpoint, seconds)
+            self._timer = loop.call_at(call.deadline, self._late, call, too_late)
 
-    def _late(self, call: RunningCall, endpoint: str, seconds: float | None) -> None:
-        call.kill(_too_late(endpoint, seconds, "before the answer was whole"))
+    def _late(self, call: RunningCall, too_late: _MakeError) -> None:
+        call.kill(too_late("before the answer was whole"))
 
     def _over(self, call: Any) -> None:
         desk = self._desk
@@ -207,3 +248,9 @@ def _seconds(length: float | timedelta | None) -> float | None:
 def _too_late(endpoint: str, seconds: float | None, when: str) -> DeadlineExceeded:
     length = "" if seconds is None else f" of {seconds:g} s"
     return DeadlineExceeded(f"endpoint {endpoint!r}: the deadline{length} has passed {when}")
+
+
+def _abandon(call: RunningCall) -> None:
+    call.listen(None)
+    call.unread.clear()
+    call.kill(_Abandoned())

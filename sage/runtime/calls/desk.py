@@ -67,7 +67,12 @@ class CallDesk:
 
         Raises:
             UnknownEndpoint: there is none of that name.
+            TypeError: there is no such option.
         """
+        for option in options:
+            if option not in RequestOptions.__annotations__:
+                known = ", ".join(RequestOptions.__annotations__)
+                raise TypeError(f"endpoint {endpoint!r}: a request has no option {option!r}; its options: {known}")
         return Answer(self, self.inlet(endpoint), value, options)
 
     async def call(self, endpoint: str, value: Any, **options: Unpack[RequestOptions]) -> Any:
@@ -86,14 +91,17 @@ class CallDesk:
         finally:
             await answer.aclose()
 
-    def check(self, endpoint: str) -> None:
+    def check(self, inlet: JobInlet) -> None:
         """Refuse a request that comes too late.
 
         Raises:
-            JobNotRunning: the job takes none any more.
+            JobNotRunning: the job, or this endpoint, takes none any more.
         """
-        if self._closed is not None:
-            raise JobNotRunning(f"endpoint {endpoint!r} takes no requests: {self._closed}", job=self.job)
+        reason = self._closed
+        if reason is None and inlet.closed:
+            reason = "nothing in the program reads them any more"
+        if reason is not None:
+            raise JobNotRunning(f"endpoint {inlet.endpoint.name!r} takes no requests: {reason}", job=self.job)
 
     def drain(self) -> None:
         """Take no more requests; those inside are answered."""

@@ -14,10 +14,14 @@ class JobInlet:
 
     Args:
         endpoint: the description.
+
+    Attributes:
+        closed: whether its source has ended: it takes no more.
     """
 
     def __init__(self, endpoint: Endpoint[Any]) -> None:
         self.endpoint = endpoint
+        self.closed = False
         self._early: deque[Request] = deque()
         self._put: Callable[[Request], Any] | None = None
 
@@ -30,6 +34,7 @@ class JobInlet:
     def disconnect(self) -> None:
         """See `Inlet.disconnect`."""
         self._put = None
+        self.closed = True
 
     def put(self, request: Request) -> None:
         """Send a request in; it was admitted."""
