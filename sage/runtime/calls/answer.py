@@ -1,8 +1,9 @@
 """The answer to one request, on the side of the caller."""
 
 import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from sage.admission import Door, Pass
 from sage.errors import DeadlineExceeded
@@ -54,6 +55,7 @@ class Answer:
         self._call: RunningCall | None = None
         self._reader = _Reader()
         self._closed = False
+        self._records = self._read()
 
     async def admitted(self) -> None:
         """See `Answer.admitted` of the contract.
@@ -66,37 +68,41 @@ class Answer:
         if self._call is None and not self._closed:
             self._call = await self._begin()
 
-    def __aiter__(self) -> Self:
-        return self
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self._records
 
-    async def __anext__(self) -> Any:
+    def __anext__(self) -> Awaitable[Any]:
         """The next record; see the contract.
 
         Cancel safety: a cancelled read closes the answer.
         """
-        call = self._call
-        if call is None:
-            if self._closed:
-                raise StopAsyncIteration
+        return self._records.__anext__()
+
+    async def _read(self) -> AsyncGenerator[Any, None]:
+        # A generator, for reading a record must not cost a coroutine.
+        try:
             await self.admitted()
             call = self._call
-            assert call is not None
-        unread = call.unread
-        while not unread:
-            if call.dead or call.ended:
-                raise self._end(call)
-            self._reader.waiter = asyncio.get_running_loop().create_future()
-            try:
+            if call is None:
+                return
+            unread = call.unread
+            while True:
+                while unread:
+                    if call.dead and isinstance(call.error, DeadlineExceeded):  # what comes too late is not wanted
+                        raise call.error
+                    value = unread.popleft()
+                    call.taken += 1
+                    if call.full:
+                        call.read(0)
+                    yield value
+                if call.ended:
+                    return
+                if call.dead:
+                    raise call.error or _Abandoned()
+                self._reader.waiter = asyncio.get_running_loop().create_future()
                 await self._reader.waiter
-            except asyncio.CancelledError:
-                self._close()
-                raise
-        if call.dead and isinstance(call.error, DeadlineExceeded):  # what comes too late is not wanted
-            unread.clear()
-            raise self._end(call)
-        value = unread.popleft()
-        call.read(1)
-        return value
+        finally:
+            self._close()
 
     def ready(self) -> list[Any]:
         """See `Answer.ready` of the contract."""
@@ -111,13 +117,10 @@ class Answer:
     async def aclose(self) -> None:
         """See `Answer.aclose` of the contract.
 
-        Cancel safety: nothing is awaited.
+        Cancel safety: nothing is waited for.
         """
         self._close()
-
-    def __del__(self) -> None:
-        # Whoever breaks off reading and forgets the answer wants nothing more of it.
-        self._close()
+        await self._records.aclose()
 
     def _close(self) -> None:
         self._closed = True
@@ -126,11 +129,6 @@ class Answer:
             call.listen(None)
             call.unread.clear()
             call.kill(_Abandoned())
-
-    def _end(self, call: RunningCall) -> BaseException:
-        self._closed = True
-        self._call = None
-        return call.error if call.dead and call.error is not None else StopAsyncIteration()
 
     async def _begin(self) -> RunningCall:
         desk, options, endpoint = self._desk, self._options, self._inlet.endpoint
