@@ -20,6 +20,11 @@ from sage.operators.elements import Batch
 __all__ = ["Call", "alive", "entered", "left"]
 
 
+_NONE_WAIT: list[Callable[[], None]] = []
+_NO_CROWDS: Counter[int] = Counter()
+_NO_HOLDERS: dict[Callable[[], None], tuple[int, int]] = {}
+
+
 class Call:
     """One request, and its answer as far as it has come.
 
@@ -41,6 +46,7 @@ class Call:
         live: how many of its records are inside.
         held: how many of these wait for company.
         taken: how many records of the answer were read.
+        full: a window full was delivered, and less than half of it read since.
         waits: whether anybody shall pause; `must_wait` tells who.
         unread: what was delivered and not read.
     """
@@ -48,7 +54,6 @@ class Call:
     __slots__ = (
         "__weakref__",
         "_crowds",
-        "_full",
         "_holders",
         "_kills",
         "_listener",
@@ -57,6 +62,7 @@ class Call:
         "deadline",
         "ended",
         "error",
+        "full",
         "held",
         "key",
         "live",
@@ -87,14 +93,15 @@ class Call:
         self.unread: deque[Any] = deque()
         #: Called when it dies, and when the last of its records is gone.
         self.on_over: Callable[[Call], None] | None = None
-        self._full = False
+        self.full = False
         self._listener: Callable[[], None] | None = None
-        # By position: how many subtasks there have a crowd.
-        self._crowds: Counter[int] = Counter()
-        # Who holds records that wait for company: where, and how many.
-        self._holders: dict[Callable[[], None], tuple[int, int]] = {}
         self._kills: dict[Callable[[], None], None] = {}
-        self._waiting: list[Callable[[], None]] = []
+        # Most calls never need these; a call is made for every request.
+        self._waiting: list[Callable[[], None]] = _NONE_WAIT
+        # By position: how many subtasks there have a crowd.
+        self._crowds: Counter[int] = _NO_CROWDS
+        # Who holds records that wait for company: where, and how many.
+        self._holders: dict[Callable[[], None], tuple[int, int]] = _NO_HOLDERS
 
     def __repr__(self) -> str:
         state = "dead" if self.dead else "ended" if self.ended else f"{self.live} records inside"
@@ -109,8 +116,8 @@ class Call:
     def read(self, records: int) -> None:
         """So many records were taken out of `unread`."""
         self.taken += records
-        if self._full and len(self.unread) <= self.window // 2:
-            self._full = False
+        if self.full and len(self.unread) <= self.window // 2:
+            self.full = False
             self._look_again()
 
     def kill(self, error: BaseException) -> None:
@@ -133,7 +140,7 @@ class Call:
             return
         self.unread.extend(values)
         if len(self.unread) >= self.window:
-            self._full = self.waits = True
+            self.full = self.waits = True
         if self._listener is not None:
             self._listener()
 
@@ -152,6 +159,8 @@ class Call:
 
         It is called when none can come. The operator at `position` holds them.
         """
+        if self._holders is _NO_HOLDERS:
+            self._holders = {}
         _, before = self._holders.get(give_out, (position, 0))
         self.held += records - before
         self._holders[give_out] = position, records
@@ -177,14 +186,18 @@ class Call:
 
         Either the caller has a window full to read, or an operator further down has a crowd of its records waiting.
         """
-        return self._full or any(crowd > position for crowd in self._crowds)
+        return self.full or any(crowd > position for crowd in self._crowds)
 
     def when_room(self, wake: Callable[[], None]) -> None:
         """Have `wake` called, once, when `must_wait` may have changed, or the call is dead."""
+        if self._waiting is _NONE_WAIT:
+            self._waiting = []
         self._waiting.append(wake)
 
     def crowd(self, position: int) -> None:
         """The operator at `position` has so many records of it waiting that those upstream shall make no more."""
+        if self._crowds is _NO_CROWDS:
+            self._crowds = Counter()
         self._crowds[position] += 1
         self.waits = True
 
@@ -222,8 +235,8 @@ class Call:
         """The running task works for it no more."""
 
     def _look_again(self) -> None:
-        self.waits = self._full or bool(self._crowds)
-        waiting, self._waiting = self._waiting, []
+        self.waits = self.full or bool(self._crowds)
+        waiting, self._waiting = self._waiting, _NONE_WAIT
         for wake in waiting:
             wake()
 

@@ -168,9 +168,17 @@ class _PooledFlatMap(PoolLogic):
         async with aclosing(self.call(slot.value)) as results:
             if not self.streams:
                 return [result async for result in results]
-            workers = self.workers
+            workers, lane = self.workers, slot.lane
+            call = lane.call
             async for result in results:
-                self.put(slot, [result])
+                if slot.outputs is None:
+                    self.put(slot, [result])
+                else:  # as `put`, written out: what is there already was told of
+                    slot.outputs.append(result)
+                    lane.held += 1
+                slot.quota -= 1
+                if slot.quota > 0 and call is not None and not call.waits:
+                    continue
                 if not workers.may_go_on(slot):
                     await workers.room(slot)
         return []

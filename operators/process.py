@@ -117,6 +117,10 @@ class _InlineProcess(Logic):
     def pending(self) -> bool:
         return self._timers.pending
 
+    def flush(self) -> Emissions:
+        self._timers.awaited = True
+        return ()
+
     async def close(self) -> None:
         await self._function.close()
 
@@ -187,6 +191,10 @@ class _PooledProcess(PoolLogic):
     @property
     def pending(self) -> bool:
         return super().pending or self._timers.pending
+
+    def flush(self) -> Emissions:
+        self._timers.awaited = True
+        return super().flush()
 
     def on_timer(self, tag: Any) -> Emissions:
         due = self._timers.come(tag)

@@ -158,11 +158,13 @@ class CallTimers:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._open: set[_CallTimer] = set()
+        #: Whether the input is at its end: what is inside is still answered, so the operator waits for them.
+        self.awaited = False
 
     @property
     def pending(self) -> bool:
-        """Whether a call waits for one."""
-        return bool(self._open)
+        """Whether the end of the input waits for one."""
+        return self.awaited and bool(self._open)
 
     def set(self, when: float, due: Batch[Due], call: Call) -> TimerHandle:
         """Set a timer."""

@@ -1,9 +1,9 @@
 """Where records of answers go back to whoever asked."""
 
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, ClassVar, TypeVar
 
-from sage.operators.calls import Call
 from sage.operators.contract import Context, Emissions, Logic, Operator
 from sage.operators.elements import Batch
 
@@ -36,20 +36,11 @@ class _ReplyLogic(Logic):
         if calls is None:
             self._warn(len(batch))
             return ()
-        values = batch.values
-        first: Call = calls[0]
-        if len(calls) == 1 or calls.count(first) == len(calls):
-            first.deliver(values)
-            return ()
-        answers: dict[Call, list[Any]] = {}
-        for call, value in zip(calls, values, strict=True):
-            of_call = answers.get(call)
-            if of_call is None:
-                answers[call] = [value]
-            else:
-                of_call.append(value)
-        for call, answer in answers.items():
-            call.deliver(answer)
+        values, start = batch.values, 0
+        for call, records in groupby(calls):  # records of a call most often lie side by side
+            stop = start + len(list(records))
+            call.deliver(values[start:stop])
+            start = stop
         return ()
 
     def _warn(self, records: int) -> None:

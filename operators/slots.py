@@ -33,7 +33,6 @@ class Slot:
         "dropped",
         "error",
         "lane",
-        "made",
         "outputs",
         "quota",
         "row",
@@ -47,9 +46,7 @@ class Slot:
     clock: asyncio.Timeout
     #: Whose record it is, once it runs; of a call only.
     worker: "asyncio.Task[None]"
-    #: Of a generator for a call: how many results it may make in one turn of the loop, how many it has made in which.
-    quota: int
-    made: int
+    #: Of a generator for a call: the last turn of the loop in which it was given a quota.
     turn: int
 
     def __init__(self, value: Any, batch: Batch[Any], row: int, segment: Segment, lane: Lane) -> None:
@@ -64,6 +61,8 @@ class Slot:
         self.done = False
         self.error: BaseException | None = None
         self.attempts = 1
+        #: How many results a generator may still make before it asks whether it may go on.
+        self.quota = 1
         #: Whether its call died while it ran: nobody wants what comes of it.
         self.dropped = False
 

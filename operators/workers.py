@@ -142,20 +142,15 @@ class Workers:
     # ---- for generators
 
     def may_go_on(self, slot: Slot) -> bool:
-        """Whether a generator that has just made a result may make another without `room`."""
+        """Whether a generator that has used up its quota may make more without `room`."""
         call = slot.lane.call
         if call is None:
             return not (self._turn.used_up() or self._pool.crowded(slot))
-        if call.waits or slot.dropped:
-            return False
         number = self._turn.begin()
-        if number != slot.turn:  # it has suspended by itself
-            slot.turn = number
-            slot.made = 1
-            slot.quota = min(_MOST, call.taken + 1)
-        else:
-            slot.made += 1
-        return slot.made < slot.quota
+        if call.waits or number == slot.turn or self._pool.crowded(slot):
+            return False
+        self._grant(slot, number)  # it has suspended by itself
+        return True
 
     async def room(self, slot: Slot) -> None:
         """Give way to others, and wait while a generator has made enough for now.
@@ -168,12 +163,18 @@ class Workers:
                 await self._turn.rest()
         else:
             await self._turn.pass_by(_PASSING)
+            self._grant(slot, self._turn.begin())
         position = self._pool.context.position
         while self._pool.crowded(slot) or (call is not None and call.must_wait(position)):
             if self._timeout is None:
                 await self._park(slot, position)
             else:
                 await self._park_untimed(slot, position)
+
+    def _grant(self, slot: Slot, number: int) -> None:
+        call: Any = slot.lane.call
+        slot.turn = number
+        slot.quota = min(_MOST, call.taken + 1)
 
     async def _park_untimed(self, slot: Slot, position: int) -> None:
         # The time spent waiting for those downstream is not the function's.
@@ -261,7 +262,7 @@ class Workers:
         lane, pool = slot.lane, self._pool
         call: Any = lane.call
         slot.worker = task
-        slot.turn = -1
+        slot.turn = self._turn.begin()
         lane.running.add(slot)
         call.enter()
         cancelled = False

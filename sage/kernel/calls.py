@@ -1,7 +1,8 @@
 """Requests through a running program, as contracts: what a server, or another program, asks of a job."""
 
+from collections.abc import AsyncIterator, Awaitable
 from datetime import timedelta
-from typing import Any, Protocol, Self, TypedDict, Unpack
+from typing import Any, Protocol, TypedDict, Unpack
 
 __all__ = ["Answer", "RequestOptions", "Caller"]
 
@@ -24,11 +25,11 @@ class Answer(Protocol):
         """
         ...
 
-    def __aiter__(self) -> Self:
-        """Itself."""
+    def __aiter__(self) -> AsyncIterator[Any]:
+        """Iterates over the records; there is one iteration, whoever asks for it."""
         ...
 
-    async def __anext__(self) -> Any:
+    def __anext__(self) -> Awaitable[Any]:
         """The next record.
 
         Cancel safety: a cancelled read closes the answer, for nobody waits for it any more.
@@ -106,13 +107,5 @@ class Caller(Protocol):
         Raises:
             NoReply: the answer has no record.
             SageError, Exception: as `Answer.__anext__`.
-        """
-        ...
-
-    def close(self, failure: BaseException | None) -> None:
-        """The job has ended: take no more, and end what is still open. Harmless a second time.
-
-        Args:
-            failure: what the callers are told; `None` for the end of the job.
         """
         ...

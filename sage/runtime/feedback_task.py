@@ -8,6 +8,7 @@ from sage.runtime.gate import Gate
 from sage.runtime.mailbox import Mail, Mailbox, MailKind
 from sage.runtime.operator_task import OperatorTask
 from sage.runtime.router import Router
+from sage.runtime.stretch import Stretch
 
 __all__ = ["FeedbackTask"]
 
@@ -25,11 +26,12 @@ class FeedbackTask(OperatorTask):
         context: TaskContext,
         mailbox: Mailbox,
         router: Router,
+        stretch: Stretch,
         gate: Gate,
         logic: Logic,
         watch: LoopWatch,
     ) -> None:
-        super().__init__(subtask, context, mailbox, router, gate, logic)
+        super().__init__(subtask, context, mailbox, router, stretch, gate, logic)
         self._watch = watch
         # How many records had passed when the last probe went out.
         self._passed = 0

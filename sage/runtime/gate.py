@@ -53,6 +53,10 @@ class Gate(ABC):
     def next(self) -> GateElement | None:
         """The next element for the operator; `None` when nothing is there now."""
 
+    def free(self, entry: Input) -> bool:
+        """Whether a batch of this input would be the next element, when nothing is there now."""
+        return True
+
     @property
     @abstractmethod
     def ended(self) -> bool:

@@ -60,6 +60,7 @@ class MergingGate(Gate):
         self._open = len(inputs)
         # `ready` holds the inputs that may have something, in the order of arrival.
         self._merged = [_Merged(entry) for entry in inputs]
+        self._by_input = dict(zip(inputs, self._merged, strict=True))
         # Marks that are merged and wait to be given out.
         self._due: deque[GateElement] = deque()
         self._watermark: int | None = None
@@ -96,6 +97,11 @@ class MergingGate(Gate):
             self.port = entry.port
             return element
         return self._due.popleft()
+
+    def free(self, entry: Input) -> bool:
+        """See `Gate.free`: what comes behind a barrier that is not aligned must wait."""
+        merged = self._by_input[entry]
+        return merged.barrier is None and not merged.buffer
 
     @property
     def ended(self) -> bool:

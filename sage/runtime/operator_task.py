@@ -1,6 +1,7 @@
 """The task of an operator: elements come from its gate, its logic works on them, what that emits is sent on."""
 
 from collections.abc import Iterator
+from contextvars import copy_context
 from time import perf_counter
 from typing import Any
 
@@ -11,13 +12,17 @@ from sage.operators.elements import Barrier, Batch, EndOfStream, Watermark
 from sage.operators.pace import Pace
 from sage.runtime.context import TaskContext
 from sage.runtime.feedback import Probe
-from sage.runtime.gate import Gate
+from sage.runtime.gate import Gate, Input
 from sage.runtime.mailbox import Mail, Mailbox, MailKind
 from sage.runtime.metrics import BUSY, IDLE
 from sage.runtime.router import Router
+from sage.runtime.stretch import Stretch
 from sage.runtime.task import Task
 
 __all__ = ["OperatorTask"]
+
+# How many tasks may work inside of each other: each takes a few frames of Python's stack.
+_DEEPEST = 40
 
 
 class OperatorTask(Task):
@@ -29,12 +34,27 @@ class OperatorTask(Task):
     """
 
     def __init__(
-        self, subtask: Subtask, context: TaskContext, mailbox: Mailbox, router: Router, gate: Gate, logic: Logic
+        self,
+        subtask: Subtask,
+        context: TaskContext,
+        mailbox: Mailbox,
+        router: Router,
+        stretch: Stretch,
+        gate: Gate,
+        logic: Logic,
     ) -> None:
-        super().__init__(subtask, context, mailbox, router)
+        super().__init__(subtask, context, mailbox, router, stretch)
         self.gate = gate
         self.logic = logic
         self._dead = context.dead_calls
+        self._always_room = type(logic).has_room is Logic.has_room
+        # Whether it waits for nothing but a batch or mail, and may work on one at once.
+        self._at_hand = False
+        # Made of what the task sees when it runs: so a function finds the same, whoever has it called.
+        self._surroundings = copy_context()
+        # What work on the spot has left to do, and what went wrong in it.
+        self._rest: tuple[Iterator[Emission], int] | None = None
+        self._error: Exception | None = None
         self._pace = Pace(context.budget, context.batch_size)
         # Whether it has ended before its input.
         self._leaves_rest = False
@@ -45,6 +65,7 @@ class OperatorTask(Task):
         Cancel safety: `close` is called.
         """
         await self.logic.open(self.context)
+        self._surroundings = copy_context()
 
     async def work(self) -> None:
         """See `Task.work`.
@@ -54,10 +75,13 @@ class OperatorTask(Task):
         # A turn for each batch or mark. Nearly all records go through here, and a single one must not pay for more than
         # it needs: one coroutine that waits, and the clock read once behind the work and once behind the wait.
         gate, logic, mailbox, meter, router = self.gate, self.logic, self.mailbox, self.meter, self.router
-        pace, budget = self._pace, self._budget
-        always_room = type(logic).has_room is Logic.has_room
+        pace, budget, stretch = self._pace, self._budget, self.stretch
+        always_room = self._always_room
         now = perf_counter()
         while not (logic.finished or router.all_closed):
+            if self._rest is not None or self._error is not None:
+                await self._go_on()
+                now = perf_counter()
             if mailbox.mail or mailbox.collect_due:
                 await self._read_mail()
                 now = perf_counter()
@@ -100,16 +124,21 @@ class OperatorTask(Task):
                 mailbox.woken = False
                 continue
             # As `wait`, written out. While all places of a pool are taken it is the one that others wait for: busy.
-            meter.busy += now - meter.since
+            meter.busy += now - meter.since - stretch.inner
             meter.since = now
             meter.state = IDLE if has_room else BUSY
+            self._at_hand = has_room
             await mailbox.arrival()
-            mailbox.woken = False
+            self._at_hand = mailbox.woken = False
             now = perf_counter()
             if has_room:
                 meter.idle += now - meter.since
                 meter.since = now
                 meter.state = BUSY
+            stretch.inner = 0.0
+            stretch.ends = now + budget
+        if self._rest is not None or self._error is not None:  # nobody wants it, but its calls are to know
+            await self._go_on()
         self._leaves_rest = True
 
     async def close(self) -> None:
@@ -117,6 +146,7 @@ class OperatorTask(Task):
 
         Cancel safety: it is shielded.
         """
+        self._at_hand = False
         if self._leaves_rest:
             self._drop_rest()
         await self.gate.aclose()
@@ -127,6 +157,78 @@ class OperatorTask(Task):
         while (element := self.gate.next()) is not None:
             if isinstance(element, Batch) and element.calls:
                 left(element.calls)
+
+    def work_at_once(self, entry: Input, batch: Batch[Any]) -> bool:
+        """Work on a batch in the stretch of whoever sends it, if this task only waits for one; tell whether it did."""
+        if not self._at_hand or self.mailbox.woken:
+            return False
+        stretch, meter, records = self.stretch, self.meter, len(batch.values)
+        began = perf_counter()
+        if (
+            began > stretch.ends
+            or stretch.depth >= _DEEPEST
+            or (records > self._pace.size and not self.logic.takes_whole_batches)
+            or not (self._always_room or self.logic.has_room)
+            or not self.gate.free(entry)
+        ):
+            return False
+        self._at_hand = False
+        stretch.depth += 1
+        before, stretch.inner = stretch.inner, 0.0
+        meter.idle += began - meter.since
+        meter.since = began
+        meter.state = BUSY
+        self._surroundings.run(self._work_on, batch, entry.port, records)
+        ended = perf_counter()
+        meter.busy += ended - began - stretch.inner
+        meter.since = ended
+        meter.state = IDLE
+        stretch.inner = before + ended - began
+        stretch.depth -= 1
+        if self._rest is None and self._error is None and not (self.logic.finished or self.router.all_closed):
+            self._at_hand = True
+            pace = self._pace
+            if records == pace.size or ended - began > self._budget:
+                pace.took(records, ended - began)
+        else:
+            self.mailbox.wake()
+        return True
+
+    def _work_on(self, batch: Batch[Any], port: int, records: int) -> None:
+        self.meter.records_in += records
+        self.gate.port = port
+        wanted: Batch[Any] | None = batch
+        calls = batch.calls
+        try:
+            if calls is not None:
+                wanted = alive(batch) if self._dead else batch
+                if wanted is None:
+                    return
+                if not self.logic.holds_calls:
+                    self.router.moving = wanted.calls
+            emissions = iter(self.logic.process(wanted, port))
+            if self.send(emissions):
+                if calls is not None:
+                    self._let_go()
+            else:
+                self._rest = emissions, records
+        except Exception as error:  # it is this task's, and not that of whoever sent the batch
+            self._error = error
+
+    async def _go_on(self) -> None:
+        """Do what work on the spot has left to do."""
+        if self._error is not None:
+            raise self._error
+        assert self._rest is not None
+        (emissions, records), self._rest = self._rest, None
+        await self._send_rest(emissions, records, perf_counter())
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """What was worked on is inside no more, unless something was emitted in its place."""
+        moving, self.router.moving = self.router.moving, None
+        if moving is not None:
+            left(moving)
 
     async def on_probe(self, probe: Probe) -> None:
         """A probe has come on all inputs of the feedback loop: give out what is held back, and pass it on.
@@ -164,9 +266,7 @@ class OperatorTask(Task):
         emissions = iter(self.logic.process(wanted, self.gate.port))
         if self.send(emissions) or await self._send_rest(emissions, records, began):
             pace.took(records, perf_counter() - max(began, self.meter.since))
-        if router.moving is not None:
-            moving, router.moving = router.moving, None
-            left(moving)
+        self._let_go()
 
     async def _in_pieces(self, batch: Batch[Any], records: int) -> None:
         """Have the logic work on a long batch, in pieces that keep within the budget."""

@@ -34,6 +34,8 @@ class Output:
         self, senders: Sequence[SendChannel[Any]], partitioning: Partitioning, output: str | None, loop: int | None
     ) -> None:
         self.senders: list[SendChannel[Any] | None] = list(senders)
+        #: For each of them, what has the receiving task work on a batch at once and tells whether it did, if it can.
+        self.takers: list[Callable[[Batch[Any]], bool] | None] = [None] * len(senders)
         self.split = partitioner(partitioning, len(senders)).split
         #: Whether even a single receiver must be chosen (a custom choice may be wrong).
         self.chooses = isinstance(partitioning, Custom)
@@ -80,6 +82,13 @@ class Router:
         self._only = (
             main[0].senders[0] if len(main) == 1 and len(main[0].senders) == 1 and not main[0].chooses else None
         )
+        self._taker: Callable[[Batch[Any]], bool] | None = None
+
+    def join(self, edge: Output, index: int, taker: Callable[[Batch[Any]], bool]) -> None:
+        """Offer batches for a receiver to `taker` before they are sent."""
+        edge.takers[index] = taker
+        if self._only is not None and edge is self._by_name[None][0]:
+            self._taker = taker
 
     @property
     def holds_back(self) -> bool:
@@ -98,6 +107,9 @@ class Router:
             calls = batch.calls
             if calls is not None:
                 self._count(calls)
+            taker = self._taker
+            if taker is not None and taker(batch):
+                return True
             try:
                 if only.try_send(batch, len(batch.values)):
                     return True
@@ -168,6 +180,9 @@ class Router:
             return True
         if part.calls is not None:
             self._count(part.calls)
+        taker = edge.takers[index]
+        if taker is not None and taker(part):
+            return True
         try:
             if sender.try_send(part, len(part.values)):
                 return True

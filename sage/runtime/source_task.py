@@ -11,6 +11,7 @@ from sage.operators.source import Outlet, PullReader, PushReader, SourceLogic
 from sage.runtime.context import TaskContext
 from sage.runtime.mailbox import Mailbox, MailKind
 from sage.runtime.router import Router
+from sage.runtime.stretch import Stretch
 from sage.runtime.task import Task
 
 __all__ = ["SourceTask"]
@@ -24,9 +25,15 @@ class SourceTask(Task):
     """
 
     def __init__(
-        self, subtask: Subtask, context: TaskContext, mailbox: Mailbox, router: Router, logic: SourceLogic[Any]
+        self,
+        subtask: Subtask,
+        context: TaskContext,
+        mailbox: Mailbox,
+        router: Router,
+        stretch: Stretch,
+        logic: SourceLogic[Any],
     ) -> None:
-        super().__init__(subtask, context, mailbox, router)
+        super().__init__(subtask, context, mailbox, router, stretch)
         self._logic = logic
         self._reader: PullReader[Any] | PushReader[Any]
         # Whether the task waits and has nothing in hand.
@@ -111,11 +118,13 @@ class SourceTask(Task):
         if not self._idle or self.router.holds_back:
             return False
         self.meter.records_out += 1
+        self.stretch.begin()
         batch = self._logic.batch([value])
         if not self.router.offer(batch):
             self.mailbox.wake()
         if batch.calls is not None:
             left(batch.calls)
+        self.stretch.inner = 0.0
         return True
 
     async def _stop(self, producer: "asyncio.Task[None]") -> None:

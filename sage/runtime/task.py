@@ -29,6 +29,7 @@ from sage.runtime.mailbox import Mailbox
 from sage.runtime.metrics import BLOCKED, BUSY, IDLE, Meter
 from sage.runtime.rendezvous import Rendezvous
 from sage.runtime.router import Router
+from sage.runtime.stretch import Stretch
 
 __all__ = ["Task"]
 
@@ -43,14 +44,18 @@ class Task(ABC):
         context: what it lends to its logic.
         mailbox: how it is reached.
         router: its outputs.
+        stretch: the one of the job.
     """
 
-    def __init__(self, subtask: Subtask, context: TaskContext, mailbox: Mailbox, router: Router) -> None:
+    def __init__(
+        self, subtask: Subtask, context: TaskContext, mailbox: Mailbox, router: Router, stretch: Stretch
+    ) -> None:
         self.subtask = subtask
         self.context = context
         self.mailbox = mailbox
         self.router = router
-        self.meter = Meter()
+        self.stretch = stretch
+        self.meter = Meter(stretch)
         self._budget = context.budget
         # Seconds to wait before the next emission.
         self._pause: float | None = None

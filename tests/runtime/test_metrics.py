@@ -4,6 +4,7 @@ import pytest
 
 from sage.runtime import metrics
 from sage.runtime.metrics import BLOCKED, BUSY, IDLE, Meter
+from sage.runtime.stretch import Stretch
 
 
 class Watch:
@@ -24,14 +25,14 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
 
 
 def test_a_meter_starts_at_zero(watch: Watch) -> None:
-    meter = Meter()
+    meter = Meter(Stretch(0.002))
     watch.now += 5  # before its life: neither
     assert (meter.records_in, meter.records_out) == (0, 0)
     assert meter.seconds() == (0, 0, 0)
 
 
 def test_time_is_busy_idle_or_blocked(watch: Watch) -> None:
-    meter = Meter()
+    meter = Meter(Stretch(0.002))
     for state, seconds in ((BUSY, 1), (IDLE, 2), (BUSY, 4), (BLOCKED, 8), (BUSY, 16), (None, 32)):
         meter.turn(state)
         watch.now += seconds
@@ -40,17 +41,28 @@ def test_time_is_busy_idle_or_blocked(watch: Watch) -> None:
 
 @pytest.mark.parametrize("state", [BUSY, IDLE, BLOCKED])
 def test_to_ask_while_something_goes_on_counts_it_once(watch: Watch, state: str) -> None:
-    meter = Meter()
+    meter = Meter(Stretch(0.002))
     meter.turn(state)
     for asked in (3, 6):
         watch.now += 3
         assert sum(meter.seconds()) == asked
         assert sum(meter.seconds()) == asked
-    assert getattr(meter, state) == 6
+    assert dict(zip((BUSY, IDLE, BLOCKED), meter.seconds(), strict=True))[state] == 6
+
+
+def test_what_is_done_for_tasks_further_down_is_on_their_account(watch: Watch) -> None:
+    stretch = Stretch(0.002)
+    meter = Meter(stretch)
+    meter.turn(BUSY)
+    watch.now += 5
+    stretch.inner = 3.0
+    meter.turn(IDLE)
+    assert meter.seconds() == (2, 0, 0)
+    assert stretch.inner == 0
 
 
 def test_work_that_goes_on_is_told(watch: Watch) -> None:
-    meter = Meter()
+    meter = Meter(Stretch(0.002))
     meter.turn(BUSY)
     watch.now += 1
     meter.turn(IDLE)

@@ -9,6 +9,7 @@ from sage.kernel import RequestOptions
 from sage.operators.calls import Call
 from sage.operators.endpoint import Endpoint
 from sage.runtime.calls.answer import Answer
+from sage.runtime.calls.asking import Asking
 from sage.runtime.calls.inlet import JobInlet
 
 __all__ = ["CallDesk"]
@@ -73,7 +74,7 @@ class CallDesk:
             if option not in RequestOptions.__annotations__:
                 known = ", ".join(RequestOptions.__annotations__)
                 raise TypeError(f"endpoint {endpoint!r}: a request has no option {option!r}; its options: {known}")
-        return Answer(self, self.inlet(endpoint), value, options)
+        return Answer(Asking(self, self.inlet(endpoint), value, options))
 
     async def call(self, endpoint: str, value: Any, **options: Unpack[RequestOptions]) -> Any:
         """See `Caller.call`.

@@ -2,7 +2,6 @@
 
 from contextvars import ContextVar
 from itertools import count
-from typing import Any
 from weakref import WeakValueDictionary
 
 from sage.operators.calls import Call
@@ -23,17 +22,19 @@ class RunningCall(Call):
     Args:
         name: what log lines call it.
         options: as for `Call`.
-
-    Attributes:
-        number: unique in this process; stands for the call where its records leave the event loop for a while.
     """
 
-    __slots__ = ("number",)
+    __slots__ = ("_number",)
 
-    def __init__(self, name: str, **options: Any) -> None:
-        super().__init__(name, **options)
-        self.number = next(_numbers)
-        _by_number[self.number] = self
+    @property
+    def number(self) -> int:
+        """Unique in this process; stands for the call where its records leave the event loop for a while."""
+        try:
+            return self._number
+        except AttributeError:  # the first of its records leaves
+            self._number = next(_numbers)
+            _by_number[self._number] = self
+            return self._number
 
     def enter(self) -> None:
         """See `Call.enter`."""

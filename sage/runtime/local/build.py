@@ -1,6 +1,8 @@
 """Makes the tasks of a plan."""
 
 from collections import Counter
+from collections.abc import Sequence
+from functools import partial
 
 from sage.clock import Clock, LoopClock
 from sage.config import Config
@@ -19,6 +21,7 @@ from sage.runtime.operator_task import OperatorTask
 from sage.runtime.router import Router
 from sage.runtime.single_gate import SingleGate
 from sage.runtime.source_task import SourceTask
+from sage.runtime.stretch import Stretch
 from sage.runtime.task import Task
 
 __all__ = ["build_tasks"]
@@ -43,7 +46,9 @@ async def build_tasks(job: str, plan: Plan, config: Config, wiring: Wiring, desk
     for link in plan.links:
         await wiring.connect(link)
     builder = _Builder(job, plan, config, wiring, desk)
-    return [builder.task(subtask) for subtask in plan.subtasks]
+    tasks = [builder.task(subtask) for subtask in plan.subtasks]
+    builder.join(tasks)
+    return tasks
 
 
 class _Builder:
@@ -56,6 +61,7 @@ class _Builder:
         self._config = config
         self._wiring = wiring
         self._clock: Clock = LoopClock()
+        self._stretch = Stretch(config.budget)
         heads = Counter(
             plan.loops[subtask.node.number]
             for subtask in plan.subtasks
@@ -72,20 +78,33 @@ class _Builder:
         with blaming(self._job, subtask):
             return self._made(subtask)
 
+    def join(self, tasks: Sequence[Task]) -> None:
+        """Let tasks of this event loop work for each other on the spot, where they share memory."""
+        if self._config.transport != "memory":
+            return
+        by_place = {(task.subtask.node.number, task.subtask.index): task for task in tasks}
+        for place, sending in by_place.items():
+            for output, entries in self._wiring.routes(place):
+                for index, (receiver, entry) in enumerate(entries):
+                    receiving = by_place[receiver]
+                    if isinstance(receiving, OperatorTask):
+                        sending.router.join(output, index, partial(receiving.work_at_once, entry))
+
     def _made(self, subtask: Subtask) -> Task:
         node = subtask.node
         place = node.number, subtask.index
         mailbox = Mailbox()
         context = self._context(subtask, mailbox)
         router = Router(subtask.name, self._wiring.outputs[place], mailbox.wake)
+        stretch = self._stretch
         if isinstance(node.operator, Source):
-            return SourceTask(subtask, context, mailbox, router, node.operator.build())
+            return SourceTask(subtask, context, mailbox, router, stretch, node.operator.build())
         gate = self._gate(place, mailbox, context.batch_size)
         logic = node.operator.build(subtask.index, node.parallelism)
         if isinstance(node.operator, FeedbackHead):
             watch = self._watches[self._plan.loops[node.number]]
-            return FeedbackTask(subtask, context, mailbox, router, gate, logic, watch)
-        return OperatorTask(subtask, context, mailbox, router, gate, logic)
+            return FeedbackTask(subtask, context, mailbox, router, stretch, gate, logic, watch)
+        return OperatorTask(subtask, context, mailbox, router, stretch, gate, logic)
 
     def _gate(self, place: tuple[int, int], mailbox: Mailbox, batch_size: int) -> Gate:
         inputs = self._wiring.inputs[place]

@@ -14,12 +14,12 @@ from sage.runtime.gate import Input
 from sage.runtime.router import Output
 from sage.transports import ReceiveChannel, SendChannel, TransportError
 
-__all__ = ["Wiring"]
+__all__ = ["Place", "Wiring"]
 
 _logger = logging.getLogger("sage.runtime")
 
 # A subtask: the number of its node, and its index.
-_Place = tuple[int, int]
+Place = tuple[int, int]
 
 
 class Wiring:
@@ -33,8 +33,9 @@ class Wiring:
     """
 
     def __init__(self, channels: Channels, capacity: int) -> None:
-        self.inputs: defaultdict[_Place, list[Input]] = defaultdict(list)
-        self.outputs: defaultdict[_Place, list[Output]] = defaultdict(list)
+        self.inputs: defaultdict[Place, list[Input]] = defaultdict(list)
+        self.outputs: defaultdict[Place, list[Output]] = defaultdict(list)
+        self._routes: defaultdict[Place, list[tuple[Output, list[tuple[Place, Input]]]]] = defaultdict(list)
         self._channels = channels
         self._capacity = capacity
         self._senders: list[SendChannel[Any]] = []
@@ -47,19 +48,27 @@ class Wiring:
         """
         edge = link.edge
         for sender, receivers in enumerate(link.receivers):
-            senders = [await self._open(link, sender, receiver) for receiver in receivers]
-            self.outputs[edge.sender, sender].append(Output(senders, link.partitioning, edge.output, link.loop))
+            ends = [await self._open(link, sender, receiver) for receiver in receivers]
+            output = Output([sending for sending, _ in ends], link.partitioning, edge.output, link.loop)
+            self.outputs[edge.sender, sender].append(output)
+            entries = [((edge.receiver, receiver), entry) for receiver, (_, entry) in zip(receivers, ends, strict=True)]
+            self._routes[edge.sender, sender].append((output, entries))
 
-    async def _open(self, link: Link, sender: int, receiver: int) -> SendChannel[Any]:
+    def routes(self, sender: Place) -> Sequence[tuple[Output, Sequence[tuple[Place, Input]]]]:
+        """The outputs of a subtask, each with the subtasks that read it and their inputs, in the order of channels."""
+        return self._routes[sender]
+
+    async def _open(self, link: Link, sender: int, receiver: int) -> tuple[SendChannel[Any], Input]:
         edge = link.edge
         name = f"{edge.sender}[{sender}]→{edge.receiver}[{receiver}]"
         descriptor = self._channels.channel(name, self._capacity if edge.bounded else None)
         receiving = await descriptor.open_receiver()
         self._receivers.append(receiving)
-        self.inputs[edge.receiver, receiver].append(Input(receiving, edge.port))
+        entry = Input(receiving, edge.port)
+        self.inputs[edge.receiver, receiver].append(entry)
         sending: SendChannel[Any] = await self._channels.for_sender(descriptor).open_sender()
         self._senders.append(sending)
-        return sending
+        return sending, entry
 
     async def __aenter__(self) -> Self:
         return self

@@ -228,7 +228,7 @@ async def test_whoever_iterates_is_told_behind_the_records() -> None:
         async with env.from_iterable(range(5, 10)).map(bad).open() as records:
             async for value in records:
                 seen.append(value)  # noqa: PERF401  # what came before the failure is kept
-    assert seen in ([], [5, 6])
+    assert seen in ([], [5], [5, 6])
 
 
 @pytest.mark.parametrize("engine", [PlainEngine(), None], ids=["plain", "local"])
