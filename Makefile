@@ -23,7 +23,7 @@ help:
 
 setup: $(VENV)/.installed-dev
 
-demo: $(VENV)/.installed
+demo: $(VENV)/.installed-demo
 	@$(BIN)/sage demo $(ARGS)
 
 test: $(VENV)/.installed-dev
@@ -45,9 +45,9 @@ clean:
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp is older than pyproject.toml when what has to be installed may have changed.
-$(VENV)/.installed: pyproject.toml | $(BIN)/pip
-	@echo "installing sage into $(VENV)"
-	@$(INSTALL) -e .
+$(VENV)/.installed-demo: pyproject.toml | $(BIN)/pip
+	@echo "installing sage and what its server needs into $(VENV)"
+	@$(INSTALL) -e ".[serve,llm]"
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml | $(BIN)/pip

@@ -24,7 +24,10 @@ ISLANDS = ("transports", "operators")
 LAZY = ("sage", "sage.graph", *(f"sage.{island}" for island in ISLANDS))
 
 # Loaded on first use, so that a program which needs none of them starts quickly.
-HEAVY = ("click", "cloudpickle", "numpy", "pydantic", "ray", "rich", "starlette", "uvicorn", "uvloop", "zmq")
+HEAVY = (
+    *("click", "cloudpickle", "httpx2", "msgspec", "numpy", "openai", "prometheus_client", "pydantic", "ray", "rich"),
+    *("starlette", "torch", "transformers", "uvicorn", "uvloop", "zmq"),
+)
 # Not heavy, but more than programs are written with: what runs them, and what the standard library takes long to load.
 LATER = (
     *("anyio", "concurrent.futures.thread", "decimal", "hashlib", "random", "tempfile", "uuid"),

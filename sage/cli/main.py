@@ -2,7 +2,9 @@
 
     sage ─┬─ run         a program, with live progress
           ├─ graph       of a program
+          ├─ serve       a program over HTTP, or the OpenAI protocol
           ├─ serve-services   of a program, to other programs
+          ├─ mock        an OpenAI-compatible server without a model, for tests
           ├─ demo        a program to look at
           ├─ doctor      is this installation in order?
           └─ completion  for bash, zsh and fish
@@ -18,7 +20,9 @@ from sage.cli.completion import COMPLETE_VARIABLE, completion
 from sage.cli.demo import demo
 from sage.cli.doctor import doctor
 from sage.cli.graph import graph
+from sage.cli.mock import mock
 from sage.cli.run import run
+from sage.cli.serve import serve
 from sage.cli.serve_services import serve_services
 
 __all__ = ["cli", "main"]
@@ -38,11 +42,12 @@ def cli() -> None:
       sage doctor               check the installation
       sage run program.py       run the program in a file
       sage graph program.py     show its operators
+      sage serve program.py     answer requests over HTTP
       sage serve-services program.py
     """
 
 
-for _command in (run, graph, serve_services, demo, doctor, completion):
+for _command in (run, graph, serve, serve_services, mock, demo, doctor, completion):
     cli.add_command(_command)
 
 

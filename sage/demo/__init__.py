@@ -1,7 +1,8 @@
-"""The demo: a survey of the Python standard library, as an example of a whole program.
+"""The demo: a server that answers questions about Python from its own documentation, as an example of whole programs.
 
-`survey` is the program, `source_code` what it does with files, `report` what is shown of it. The command ``sage demo``
-runs it.
+Read `indexing` first (the program that reads), then `answering` (the program that answers). `docstrings` is what the
+first does with files; `tour` runs both and asks, by `server`, `asking` and `interview`. `survey` is another program: it
+counts functions in the same files. `report` is what is shown of runs. The command ``sage demo`` does all of it.
 """
 
 from sage.demo.report import report

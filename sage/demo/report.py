@@ -1,4 +1,4 @@
-"""What a survey has found, for a person at a terminal."""
+"""What a survey has found, and what was read for answers, for a person at a terminal."""
 
 from collections.abc import Iterable
 from functools import reduce
@@ -9,10 +9,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from sage.demo.indexing import Indexing
 from sage.demo.survey import Summary, Survey
+from sage.environment import Environment
 from sage.jobs import JobResult
 
-__all__ = ["report"]
+__all__ = ["graphs", "indexed", "report"]
 
 # How many packages, and how many unreadable files, are shown one by one.
 SHOWN = 12
@@ -34,6 +36,30 @@ def report(survey: Survey, result: JobResult) -> RenderableType:
     ]
     shown = (_section(title, body) for title, body in sections if body is not None)
     return Group(_headline(survey, result), *shown)
+
+
+def indexed(indexing: Indexing, result: JobResult) -> RenderableType:
+    """What was read, and what each operator did; to be printed by a rich console.
+
+    Args:
+        indexing: the program, after its run.
+        result: how the run went.
+    """
+    kinds = dict(indexing.kinds)
+    plurals = (("module", "modules"), ("class", "classes"), ("function", "functions"), ("help topic", "help topics"))
+    about = [f"{kinds[kind]:,} {kind if kinds[kind] == 1 else plural}" for kind, plural in plurals if kind in kinds]
+    files = _count(result.operators["read"].records_in, "file")
+    unreadable = f", {_count(len(indexing.unreadable), 'file')} set aside" if len(indexing.unreadable) else ""
+    headline = Text.assemble(
+        (f"{_count(len(indexing.library), 'passage')} about {', '.join(about) or 'nothing'}", "bold"),
+        f"\nfrom {files} below {indexing.root}\nin {result.duration:.1f} s{unreadable}",
+    )
+    return Group(headline, _section("What each operator did", _operators(result)))
+
+
+def graphs(*programs: Environment) -> RenderableType:
+    """The graphs of programs; to be printed by a rich console."""
+    return Group(*(_section(f"The graph of {env.name!r}", Text(env.graph().text(), no_wrap=True)) for env in programs))
 
 
 def _headline(survey: Survey, result: JobResult) -> Text:

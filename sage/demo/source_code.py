@@ -9,7 +9,20 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Function", "Module", "SourceFile", "functions_of", "parse", "python_files", "read"]
+__all__ = [
+    "Definition",
+    "Function",
+    "Module",
+    "SourceFile",
+    "definitions",
+    "functions_of",
+    "parse",
+    "python_files",
+    "read",
+    "syntax_tree",
+]
+
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 # Folders with what was installed from elsewhere.
 _FOREIGN = ("dist-packages", "site-packages")
@@ -103,10 +116,34 @@ def parse(file: SourceFile) -> Module:
     Raises:
         SyntaxError, ValueError: it is not Python, or not of this version.
     """
+    return Module(file.path, _lines_in(file.text), tuple(_functions(syntax_tree(file), file.path)))
+
+
+def syntax_tree(file: SourceFile) -> ast.Module:
+    """The syntax tree of a file.
+
+    Raises:
+        SyntaxError, ValueError: it is not Python, or not of this version.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the style of what is read is not ours to judge
-        tree = ast.parse(file.text, str(file.path))
-    return Module(file.path, _lines_in(file.text), tuple(_functions(tree, file.path)))
+        return ast.parse(file.text, str(file.path))
+
+
+def definitions(tree: ast.Module) -> Iterator[tuple[Definition, str]]:
+    """The functions and classes of a module, wherever they stand, with their qualified names."""
+    waiting: list[tuple[ast.AST, str]] = [(tree, "")]
+    while waiting:  # a stack of its own, because code may be nested deeper than Python recurses
+        node, scope = waiting.pop()
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield child, scope + child.name
+                waiting.append((child, f"{scope}{child.name}.<locals>."))
+            elif isinstance(child, ast.ClassDef):
+                yield child, scope + child.name
+                waiting.append((child, f"{scope}{child.name}."))
+            elif isinstance(child, ast.stmt | ast.excepthandler | ast.match_case):  # expressions hold no definitions
+                waiting.append((child, scope))
 
 
 def functions_of(module: Module) -> tuple[Function, ...]:
@@ -128,17 +165,9 @@ def _lines_in(text: str) -> int:
 
 
 def _functions(tree: ast.Module, path: Path) -> Iterator[Function]:
-    waiting: list[tuple[ast.AST, str]] = [(tree, "")]
-    while waiting:  # a stack of its own, because code may be nested deeper than Python recurses
-        node, scope = waiting.pop()
-        for child in ast.iter_child_nodes(node):
-            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
-                yield _described(child, scope + child.name, path)
-                waiting.append((child, f"{scope}{child.name}.<locals>."))
-            elif isinstance(child, ast.ClassDef):
-                waiting.append((child, f"{scope}{child.name}."))
-            elif isinstance(child, ast.stmt | ast.excepthandler | ast.match_case):  # expressions hold no functions
-                waiting.append((child, scope))
+    for node, name in definitions(tree):
+        if not isinstance(node, ast.ClassDef):
+            yield _described(node, name, path)
 
 
 def _described(node: ast.FunctionDef | ast.AsyncFunctionDef, name: str, path: Path) -> Function:
