@@ -1,0 +1,122 @@
+"""What goes wrong with a request, and what whoever asked is told of it.
+
+The body is that of the OpenAI protocol::
+
+    {"error": {"message": "...", "type": "invalid_request_error", "param": "messages", "code": "..."}}
+
+What a function of the program raised is logged, and told to nobody, unless it is a `RequestError`.
+"""
+
+import logging
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from sage.errors import DeadlineExceeded, JobError, Overloaded, SageError
+
+__all__ = ["RequestError", "error_body", "logger", "problem_of"]
+
+logger = logging.getLogger("sage.serving")
+
+_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    429: "rate_limit_error",
+    503: "service_unavailable",
+    504: "timeout_error",
+}
+
+
+class RequestError(SageError):
+    """A request that is not served, and why. Raised by a function of the program, its message is told to the client.
+
+    ::
+
+        raise sage.serving.RequestError("the text is longer than the model reads", param="messages")
+
+    Args:
+        message: what is wrong and what to do instead, in the client's words.
+        status: the HTTP status, 400 to 599.
+        param: the parameter that it is about, such as ``"messages"``.
+        code: a word for programs, such as ``"context_length_exceeded"``.
+        headers: sent along.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 400,
+        param: str | None = None,
+        code: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.param = param
+        self.code = code
+        self.headers = dict(headers or {})
+
+    @property
+    def type(self) -> str:
+        """The kind of error, in the words of the OpenAI protocol."""
+        return _TYPES.get(self.status, "invalid_request_error" if self.status < 500 else "server_error")
+
+
+def error_body(problem: RequestError) -> dict[str, Any]:
+    """The body of the response, or of the event in the middle of one."""
+    message, param, code = str(problem), problem.param, problem.code
+    return {"error": {"message": message, "type": problem.type, "param": param, "code": code}}
+
+
+def problem_of(error: Exception, request_id: str) -> RequestError:
+    """What a client is told of an error. One that is not its own fault is logged.
+
+    Args:
+        error: what was raised.
+        request_id: stands in the log and, where the message tells nothing, in the message.
+    """
+    match error:
+        case RequestError():
+            return error
+        case Overloaded():
+            return _overloaded(error)
+        case DeadlineExceeded():
+            told = "the deadline of the request has passed"
+            return RequestError(told, status=504, code="deadline_exceeded", headers={"x-should-retry": "false"})
+        case JobError():
+            logger.warning("request %s: %s", request_id, error)
+            return draining()
+        case _:
+            logger.error("request %s failed", request_id, exc_info=error)
+            return RequestError(
+                f"something went wrong inside; the log tells what, under request {request_id}",
+                status=500,
+                code="internal_error",
+            )
+
+
+def draining() -> RequestError:
+    """What a client is told while no more requests are taken."""
+    return RequestError(
+        "the server takes no requests now; it is starting or stopping",
+        status=503,
+        code="draining",
+        headers={"retry-after": "1", "retry-after-ms": "1000"},
+    )
+
+
+def _overloaded(error: Overloaded) -> RequestError:
+    headers = {"x-should-retry": "false"}
+    if error.retry_after is not None:
+        # Whole seconds are all that the standard allows; clients of the OpenAI protocol read the milliseconds first.
+        headers = {
+            "retry-after": str(math.ceil(error.retry_after)),
+            "retry-after-ms": str(math.ceil(error.retry_after * 1000)),
+            "x-should-retry": "true",
+        }
+    if error.limit is not None:
+        headers["x-refused-by"] = error.limit
+    return RequestError(str(error), status=429, code=error.limit or "overloaded", headers=headers)
