@@ -34,8 +34,25 @@ CORE = {
 #: What the extras add: distributions with their lowest versions.
 EXTRAS = {
     "ray": {"ray": "2.40"},
-    "serve": {"httptools": "0.6.4", "pydantic": "2.9", "starlette": "0.41", "uvicorn": "0.32"},
-    "bench": {"aiostream": "0.6.4", "bytewax": "0.21", "matplotlib": "3.9", "reactivex": "4.0.4", "streamz": "0.6.4"},
+    "serve": {
+        "httptools": "0.6.4",
+        "msgspec": "0.19",
+        "prometheus-client": "0.21",
+        "uvicorn": "0.32",
+        "websockets": "13",
+    },
+    "llm": {"httpx2": "2.0"},
+    "rag": {"numpy": "2.0", "sqlite-vec": "0.1.6", "usearch": "2.16"},
+    "transformers": {"jinja2": "3.1", "torch": "2.4", "transformers": "5"},
+    "bench": {
+        "aiostream": "0.6.4",
+        "bytewax": "0.21",
+        "grpcio": "1.60",
+        "matplotlib": "3.9",
+        "reactivex": "4.0.4",
+        "streamz": "0.6.4",
+        "xoscar": "0.4",
+    },
 }
 
 _PYTHON = (3, 11)

@@ -18,7 +18,15 @@ from click.shell_completion import CompletionItem
 from sage.cli.failures import CannotRun, place_of, what_happened
 from sage.environment import Environment
 
-__all__ = ["Target", "load_environment", "program_argument"]
+__all__ = [
+    "Target",
+    "errors_of",
+    "import_file",
+    "load_environment",
+    "named_environment",
+    "only_environment",
+    "program_argument",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -56,11 +64,11 @@ def load_environment(target: Target) -> Environment:
     Raises:
         CannotRun: the file cannot be loaded, or holds no such environment.
     """
-    with _errors_of(target.path, "cannot be loaded"):
-        module = _import(target.path)
+    with errors_of(target.path, "cannot be loaded"):
+        module = import_file(target.path)
     if target.name is None:
-        return _only(module, target.path)
-    return _named(module, target.path, target.name)
+        return only_environment(module, target.path)
+    return named_environment(module, target.path, target.name)
 
 
 def _parse(context: click.Context, parameter: click.Parameter, value: str) -> Target:
@@ -89,7 +97,8 @@ class _ProgramLoader(SourceFileLoader):
         return self.source_to_code(self.get_data(self.path), self.path)
 
 
-def _import(path: Path) -> ModuleType:
+def import_file(path: Path) -> ModuleType:
+    """Run a Python file as a module."""
     full = str(path.resolve())
     sys.path.insert(0, str(Path(full).parent))
     name = _module_name(path)
@@ -116,7 +125,12 @@ def _module_name(path: Path) -> str:
     return name
 
 
-def _only(module: ModuleType, path: Path) -> Environment:
+def only_environment(module: ModuleType, path: Path) -> Environment:
+    """The one program that a file holds.
+
+    Raises:
+        CannotRun: there is none, or there are several.
+    """
     found = _environments(module)
     makers = _makers(module)
     if not found and len(makers) == 1:
@@ -130,7 +144,12 @@ def _only(module: ModuleType, path: Path) -> Environment:
     return next(iter(found.values()))
 
 
-def _named(module: ModuleType, path: Path, name: str) -> Environment:
+def named_environment(module: ModuleType, path: Path, name: str) -> Environment:
+    """The program that a file calls `name`: a variable, or a function that returns one.
+
+    Raises:
+        CannotRun: it is neither.
+    """
     if not hasattr(module, name):
         names = [*_environments(module), *_makers(module)]
         there = "; there is " + ", ".join(f"{path}:{other}" for other in names) if names else f".{_hint(module, path)}"
@@ -150,7 +169,7 @@ def _made(function: Callable[..., Any], shown: str) -> Environment:
         raise CannotRun(f"{shown} is an async function; write a plain one that returns a sage.Environment")
     if _needs_arguments(function):
         raise CannotRun(f"{shown} needs arguments; write a function without arguments that returns a sage.Environment")
-    with _errors_of(shown, "failed"):
+    with errors_of(shown, "failed"):
         made = function()
     if not isinstance(made, Environment):
         raise CannotRun(f"{shown} returned a {type(made).__name__}, not a sage.Environment")
@@ -189,7 +208,7 @@ def _hint(module: ModuleType, path: Path) -> str:
 
 
 @contextmanager
-def _errors_of(subject: object, what: str) -> Iterator[None]:
+def errors_of(subject: object, what: str) -> Iterator[None]:
     """Tell of what the user's code raises while it is loaded."""
     try:
         yield

@@ -82,8 +82,8 @@ def load_app(target: Target, keys: list[str] | None = None) -> Any:
     """
     from sage.serving import app
 
-    with loading._errors_of(target.path, "cannot be loaded"):
-        module = loading._import(target.path)
+    with loading.errors_of(target.path, "cannot be loaded"):
+        module = loading.import_file(target.path)
     made = _only(module, target.path) if target.name is None else _named(module, target.path, target.name)
     if isinstance(made, Environment):
         return app(made, auth=keys)
@@ -98,16 +98,16 @@ def _only(module: ModuleType, path: Path) -> Any:
     apps = {name: value for name, value in vars(module).items() if isinstance(value, ServingApp)}
     if len({id(app) for app in apps.values()}) > 1:
         raise CannotRun(f"{path} has several apps; name one:\n" + "\n".join(f"    {path}:{name}" for name in apps))
-    return next(iter(apps.values())) if apps else loading._only(module, path)
+    return next(iter(apps.values())) if apps else loading.only_environment(module, path)
 
 
 def _named(module: ModuleType, path: Path, name: str) -> Any:
     found = getattr(module, name, None)
     if isinstance(found, Environment) or not callable(found):
-        return loading._named(module, path, name)
+        return loading.named_environment(module, path, name)
     if not inspect.isfunction(found) or inspect.iscoroutinefunction(found):
         return found  # an ASGI app: an object that can be called, or an async function
-    with loading._errors_of(f"{path}:{name}", "failed"):
+    with loading.errors_of(f"{path}:{name}", "failed"):
         made = found()
     if not isinstance(made, Environment) and not callable(made):
         raise CannotRun(f"{path}:{name} returned a {type(made).__name__}, not a sage.Environment or an ASGI app")
