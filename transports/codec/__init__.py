@@ -11,7 +11,7 @@ Read `extensions` for the wire format, `types` for how your own classes travel.
 from sage.transports.codec.codec import Codec
 from sage.transports.codec.decoder import Items
 from sage.transports.codec.encoder import Encoded
-from sage.transports.codec.frames import Frame, FrameWriter, read_frame
+from sage.transports.codec.frames import Frame, FrameWriter, array_header, read_frame
 from sage.transports.codec.types import DEFAULT_TYPES, InvalidType, Types, register_type
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "InvalidType",
     "Items",
     "Types",
+    "array_header",
     "read_frame",
     "register_type",
 ]

@@ -50,20 +50,10 @@ class Encoder:
         max_bytes: the limit of body and buffers together.
 
     Attributes:
-        beside: the buffers of what `encode_value` packed last.
+        beside: the buffers of what `encode_value` packed, until they are taken.
     """
 
-    __slots__ = (
-        "_buffers",
-        "_culprit",
-        "_lifting",
-        "_max_bytes",
-        "_packer",
-        "_types",
-        "_watched",
-        "_write_other",
-        "beside",
-    )
+    __slots__ = ("_culprit", "_lifting", "_max_bytes", "_pack", "_types", "_watched", "_write_other", "beside")
 
     def __init__(self, types: Types, *, pickle: bool, max_bytes: int) -> None:
         self._types = types
@@ -71,8 +61,7 @@ class Encoder:
         self._max_bytes = max_bytes
         # From here on there is more to do.
         self._watched = min(LARGE, max_bytes + 1)
-        self._packer = self._new_packer()
-        self._buffers: list[Any] = []
+        self._pack = self._new_packer().pack
         self.beside: list[Any] = []
         # What could not be written.
         self._culprit: Any = None
@@ -86,46 +75,46 @@ class Encoder:
         Raises:
             CodecError: one of them cannot be carried. The encoder can be used again.
         """
-        buffers: list[Any] = []
-        self._buffers = buffers
         try:
-            body: bytes = self._packer.pack([None, [*map(lifted, values)] if self._lifting else values])
+            body: bytes = self._pack([None, [*map(lifted, values)] if self._lifting else values])
         except Exception as error:
-            self._buffers = []
             raise self._refusal(error, values) from error
-        if buffers or self._lifting or len(body) >= self._watched:
-            self._heed(body, buffers, len(values))
-        return _encoded((body, buffers))
+        if self.beside or self._lifting or len(body) >= self._watched:
+            self._heed(body, len(values))
+        return _encoded((body, self.take_beside() if self.beside else []))
 
     def encode_value(self, value: Any) -> bytes:
-        """Pack one value by itself, without what is around it in a body; its buffers are in `beside`.
+        """Pack one value by itself, without what is around it in a body. If `beside` holds any buffers, take them.
 
         Raises:
             CodecError: as `encode`.
         """
-        beside: list[Any] = []
-        self._buffers = self.beside = beside
         try:
-            packed: bytes = self._packer.pack(lifted(value) if self._lifting else value)
+            packed: bytes = self._pack(lifted(value) if self._lifting else value)
         except Exception as error:
-            self._buffers = []
             raise self._refusal(error, [value]) from error
-        if beside or self._lifting or len(packed) >= self._watched:
-            self._heed(packed, beside, 1)
+        if self.beside or self._lifting or len(packed) >= self._watched:
+            self._heed(packed, 1)
         return packed
+
+    def take_beside(self) -> list[Any]:
+        """The buffers of what was packed; the encoder, which shall not keep the sender's memory, forgets them."""
+        beside, self.beside = self.beside, []
+        return beside
 
     def _new_packer(self) -> Packer:
         return Packer(default=self._write, strict_types=True, buf_size=_FIRST)
 
-    def _heed(self, body: bytes, buffers: list[Any], values: int) -> None:
+    def _heed(self, body: bytes, values: int) -> None:
         """What must be done behind values that have buffers, or are large, or follow large ones."""
-        self._buffers = []  # the sender's memory is not ours to keep
+        buffers = self.beside
         size = len(body) + sum([buffer.nbytes for buffer in buffers])
         copied = len(body) + sum([buffer.nbytes for buffer in buffers if type(buffer.obj) is bytes])
         self._lifting = _ALIKE if copied >= LARGE * values else max(0, self._lifting - 1)
         if len(body) > _KEPT:
-            self._packer = self._new_packer()
+            self._pack = self._new_packer().pack
         if size > self._max_bytes:
+            self.beside = []
             raise CodecError(f"a value of {size:,} bytes is more than the limit of {self._max_bytes:,} (max_bytes)")
 
     def _write(self, value: Any) -> Any:
@@ -148,10 +137,11 @@ class Encoder:
         write = BUFFER_WRITERS.get(cls) or numpy_writer(cls) or self._write_other
         if write is None:
             raise CodecError(_how_to_carry(cls))
-        return write(value, self._buffers)
+        return write(value, self.beside)
 
     def _refusal(self, error: Exception, values: list[Any]) -> CodecError:
         """What to raise for an error while packing."""
+        self.beside = []
         culprit, self._culprit = self._culprit, None
         if isinstance(error, UnicodeEncodeError):
             culprit, reason = error.object, "text with lone surrogates is no UTF-8: send os.fsencode(text)"

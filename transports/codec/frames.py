@@ -15,7 +15,7 @@ from sage.transports.codec.codec import Codec
 from sage.transports.codec.encoder import Encoded, Encoder
 from sage.transports.errors import CodecError
 
-__all__ = ["Frame", "FrameWriter", "read_frame"]
+__all__ = ["Frame", "FrameWriter", "array_header", "read_frame"]
 
 # A body begins with: array of 2, nil, array of n items. These are its first bytes for one item.
 _PREFIX: Final = len(b"\x92\xc0\x91")
@@ -113,7 +113,7 @@ class FrameWriter:
         self._encoder = None  # whoever puts from a hook of the codec needs another
         try:
             packed = encoder.encode_value(item)
-            beside = encoder.beside
+            beside = encoder.take_beside() if encoder.beside else None
         finally:
             self._encoder = encoder
         if size != 1 or self._sizes is not None:
@@ -133,7 +133,7 @@ class FrameWriter:
         if not count:
             return
         body, buffers = self._codec.encode_items(items if type(items) is list else list(items))
-        self._parts.append(memoryview(body)[2 + len(_array_header(count)) :])
+        self._parts.append(memoryview(body)[2 + len(array_header(count)) :])
         if self._sizes is not None:
             self._sizes += repeat(1, count)
         self.items += count
@@ -164,10 +164,11 @@ class FrameWriter:
             body: bytes = whole.obj
             return body
         sizes = b"\xc0" if self._sizes is None else Packer().pack(self._sizes)
-        return b"".join((b"\x92", sizes, _array_header(self.items), *parts))
+        return b"".join((b"\x92", sizes, array_header(self.items), *parts))
 
 
-def _array_header(count: int) -> bytes:
+def array_header(count: int) -> bytes:
+    """What msgpack puts before the elements of an array."""
     if count < 16:
         return bytes((0x90 | count,))
     return b"\xdc" + count.to_bytes(2, "big") if count < 1 << 16 else b"\xdd" + count.to_bytes(4, "big")

@@ -132,7 +132,11 @@ class HostedQueue(MemoryQueue[Any]):
         granted = self.credit.release(size)
         if granted:
             self.grant(granted)
-        if self._hoping and size and not self._freed:
+        if self._hoping and not self._freed:
+            self._spare_soon(size)
+
+    def _spare_soon(self, size: int) -> None:
+        if size:
             self._freed = True
             self._settle_soon()
 
@@ -231,7 +235,12 @@ class HostedQueue(MemoryQueue[Any]):
             self.take_loss()
         item, size = self.items.popleft()
         self._received += size
-        self.release(size)
+        # As `release` does, which is said for every record.
+        granted = self.credit.release(size)
+        if granted:
+            self.grant(granted)
+        if self._hoping and not self._freed:
+            self._spare_soon(size)
         return item
 
     # -- consumers ---------------------------------------------------------------------------------------------------

@@ -57,6 +57,8 @@ class RpcClient:
         self._connection_timeout = connection_timeout
         self._heartbeat = heartbeat
         self._connection: Connection | None = None
+        # Once it is connected. To ask for the running loop takes a system call, in some versions of Python.
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = True
 
     async def connect(self) -> None:
@@ -106,7 +108,7 @@ class RpcClient:
         connection = self._connection
         if connection is None or not connection.ready:
             connection = await self._connected(method, deadline)
-        reply = PendingCall(method, self._loop.create_future())
+        reply = PendingCall(method, connection.loop.create_future())
         connection.begin(reply, args, kwargs, deadline)
         try:
             return await reply.future
@@ -161,7 +163,7 @@ class RpcClient:
     # -- inside ------------------------------------------------------------------------------------------------------
 
     def _sooner(self, timeout: float, deadline: float | None) -> float:
-        until = asyncio.get_running_loop().time() + timeout
+        until = (self._loop or asyncio.get_running_loop()).time() + timeout
         return until if deadline is None else min(until, deadline)
 
     async def _connected(self, method: str, deadline: float | None) -> Connection:

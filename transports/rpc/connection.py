@@ -23,7 +23,7 @@ from sage.transports.rpc.errors import (
     ServerUnreachable,
 )
 from sage.transports.rpc.failures import read_failure
-from sage.transports.rpc.outbox import Outbox, is_plain
+from sage.transports.rpc.outbox import Outbox
 from sage.transports.rpc.replies import Reply
 from sage.transports.rpc.wire import (
     ANSWER,
@@ -69,6 +69,7 @@ class Connection:
         heartbeat: after how many seconds of silence the server is asked for a sign.
 
     Attributes:
+        loop: the event loop it lives in.
         ready: whether calls can be made.
         settled: set once it is ready or `failure` tells why it is not.
         failure: makes the error of everyone who wants something of it, now that it is over.
@@ -82,7 +83,7 @@ class Connection:
         self._codec = codec
         self._timeout = timeout
         self._trouble = "nobody answers"
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._replies: dict[int, Reply] = {}
         self._last_id = 0
         self._deadlines = Deadlines(self._replies, self._expire)
@@ -97,7 +98,7 @@ class Connection:
             same_user=True,
             hold=False,
         )
-        self._limit = self._loop.call_later(timeout, self._give_up)
+        self._limit = self.loop.call_later(timeout, self._give_up)
         self._hello: asyncio.TimerHandle | None = None
         self._socket.connect(address)
 
@@ -111,7 +112,7 @@ class Connection:
         deadline: float | None,
         window: int = 0,
     ) -> None:
-        """Send a call; it leaves when the loop has control again.
+        """Send a call: at once if no other is under way, else with all others when the loop has control again.
 
         Raises:
             CodecError: the arguments cannot be carried; nothing was sent.
@@ -119,17 +120,21 @@ class Connection:
         """
         number = 0
         if deadline is not None:
-            number = int(min((deadline - self._loop.time()) * 1e6, _FOREVER))
+            number = int(min((deadline - self.loop.time()) * 1e6, _FOREVER))
             if number <= 0:
                 raise self._late(reply)
-        value = [reply.method, *args, dict(kwargs)] if kwargs else [reply.method, *args]
-        add = self._outbox.add_value if kwargs or not all(map(is_plain, value)) else self._outbox.add_plain
-        self._last_id = id = self._last_id + 1
-        add(CALL, id, value, number, window, KEYWORDS if kwargs else 0)
-        reply.id = id
-        self._replies[id] = reply
+        value, flags = ([reply.method, *args, dict(kwargs)], KEYWORDS) if kwargs else ([reply.method, *args], 0)
+        replies, outbox = self._replies, self._outbox
+        self._last_id = reply.id = id = self._last_id + 1
+        alone = not (replies or outbox.scheduled)
+        replies[id] = reply
         if deadline is not None:
             self._deadlines.add(deadline, id)
+        try:
+            outbox.add_value(CALL, id, value, number, window, flags, alone=alone)
+        except BaseException:
+            replies.pop(id, None)
+            raise
 
     def withdraw(self, reply: Reply) -> None:
         """The answer is not wanted any more: the server cancels the work."""
@@ -152,9 +157,11 @@ class Connection:
 
     def _received(self, parts: list[Any]) -> None:
         try:
-            for record in read_message(parts, self._codec):
+            records = read_message(parts, self._codec)
+            for record in records:
                 self._obey(record)
-            self._outbox.flush_behind_others()
+            if self._replies or len(records) > 1:  # a call that is alone leaves by itself
+                self._outbox.flush_behind_others()
         except WrongVersion as error:
             self._fail(ServerRefused, str(error))
         except MalformedMessage as error:
@@ -166,41 +173,42 @@ class Connection:
         elif event.kind is EventKind.DENIED:
             self._fail(ServerRefused, event.reason)
         elif event.kind is EventKind.DISCONNECTED and self.ready:
-            # What the server said last may be waiting in the socket, which is read in the meantime.
-            self._loop.call_soon(self._loop.call_soon, self._fail, ConnectionLost, "its process went away, or hangs")
+            # What the server said last may be on its way to the socket.
+            self.loop.call_soon(self.loop.call_soon, self._lose)
         elif event.reason:
             self._trouble = event.reason
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
+    def _lose(self) -> None:
+        """The server has gone: what it said before counts."""
+        self._socket.drain()
+        self._fail(ConnectionLost, "its process went away, or hangs")
+
     def _obey(self, record: Record) -> None:
         kind, _, _, _, _, id, number, values = record
-        if kind in (WELCOME, GOODBYE):
-            self._greet(kind, number)
-            return
         reply = self._replies.get(id)
-        if reply is None:  # what comes crossed its CANCEL
-            return
-        if isinstance(values, CodecError):
+        if reply is None:
+            if kind in (WELCOME, GOODBYE):
+                self._greet(kind, number)
+            # Anything else crossed its CANCEL.
+        elif isinstance(values, CodecError):
             self._spoil(reply, values)
         elif kind == ITEMS:
             reply.items(values)
         else:
-            self._finish(reply, kind, number, values)
+            if kind == END:
+                reply.end()
+            elif len(values) != 1:
+                raise MalformedMessage(f"an answer of {len(values)} values")
+            elif kind == ANSWER:
+                reply.answer(values[0])
+            elif kind == ERROR:
+                reply.fail(read_failure(number, values[0], method=reply.method, address=self._address))
+            else:
+                raise MalformedMessage(f"a server says nothing of kind {kind}")
             # Only now: whoever waits for what turned out to be malformed is told so with all others.
             del self._replies[id]
-
-    def _finish(self, reply: Reply, kind: int, number: int, values: list[Any]) -> None:
-        if kind == END:
-            reply.end()
-        elif len(values) != 1:
-            raise MalformedMessage(f"an answer of {len(values)} values")
-        elif kind == ANSWER:
-            reply.answer(values[0])
-        elif kind == ERROR:
-            reply.fail(read_failure(number, values[0], method=reply.method, address=self._address))
-        else:
-            raise MalformedMessage(f"a server says nothing of kind {kind}")
 
     def _spoil(self, reply: Reply, error: CodecError) -> None:
         """What came for a call cannot be decoded."""
@@ -230,7 +238,7 @@ class Connection:
             self._hello = None
         if not (self.ready or self.failure):
             self._socket.send(pack_message([pack_record(HELLO, 0, 0, 0, 0, 0, 0)]))
-            self._hello = self._loop.call_later(_HELLO_EVERY, self._say_hello)
+            self._hello = self.loop.call_later(_HELLO_EVERY, self._say_hello)
 
     def _send(self, parts: list[Any]) -> None:
         if not self._socket.send(parts):

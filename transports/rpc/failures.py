@@ -144,6 +144,8 @@ def _clean(text: str) -> str:
 
 
 def _trace(error: BaseException) -> str:
-    # The first frame is this library's, where the method was awaited.
-    begin = error.__traceback__.tb_next if error.__traceback__ is not None else None
+    # The first frames are this package's, where the method was begun or awaited.
+    begin = error.__traceback__
+    while begin is not None and begin.tb_frame.f_globals.get("__package__") == __package__:
+        begin = begin.tb_next
     return "".join(traceback.format_exception(type(error), error, begin))

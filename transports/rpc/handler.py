@@ -41,8 +41,8 @@ class RpcHandler(Protocol):
         """Begin the work, without waiting.
 
         Return a coroutine (or anything that can be awaited) for one answer, an async iterator for a stream, or the
-        answer itself. A coroutine may also return an async iterator. The server runs it in a task of its own for each
-        call, cancels it when the caller goes away or the deadline passes, and closes an async generator it leaves.
+        answer itself. A coroutine may also return an async iterator. The server runs it as if in a task of its own for
+        each call, cancels it when the caller goes away or the deadline passes, and closes an async generator it leaves.
 
         This method itself runs in the server's own context: what concerns the call (context variables, say) belongs
         into the coroutine.

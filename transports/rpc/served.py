@@ -36,28 +36,25 @@ class ServedCall(RpcCall):
     """One call, its work, and the way back to its caller.
 
     Attributes:
+        peer: its caller.
         id: the caller's number of it.
         args: positional arguments.
         kwargs: keyword arguments.
-        work: what the handler returned.
-        task: what runs the work; `None` while it waits for its turn, and for work that is done at once.
-        began: whether the task has run its first step.
+        work: what the handler returned; `None` while the call waits for its turn, and for what is done at once.
+        task: what runs the work, once it has begun.
         placed: whether it holds a place of the server's `max_concurrency`.
         stopped: whether its work is cancelled; then `stop` is what its caller is told, if anything.
         credit: how many items the caller still allows.
     """
 
     __slots__ = (
-        "_codec",
         "_items",
-        "_outbox",
-        "_peer",
         "_room",
         "args",
-        "began",
         "credit",
         "id",
         "kwargs",
+        "peer",
         "placed",
         "stop",
         "stopped",
@@ -67,7 +64,7 @@ class ServedCall(RpcCall):
 
     def __init__(
         self,
-        peer: "Peer",
+        peer: Peer,
         id: int,
         method: str,
         args: list[Any],
@@ -82,12 +79,9 @@ class ServedCall(RpcCall):
         self.window = window
         self.caller = peer.name
         self.id = id
-        self._peer = peer
-        self._outbox = peer.outbox
-        self._codec = peer.codec
+        self.peer = peer
         self.work: Any = None
-        self.task: asyncio.Task[None] | None = None
-        self.began = False
+        self.task: asyncio.Task[Any] | None = None
         self.placed = False
         self.stopped = False
         self.stop: RpcError | None = None
@@ -95,10 +89,6 @@ class ServedCall(RpcCall):
         self._items: list[Any] = []
         self._room: asyncio.Future[None] | None = None
         peer.calls[id] = self
-
-    def over(self) -> None:
-        """It is not open any more; what its caller still says about it is ignored."""
-        del self._peer.calls[self.id]
 
     def answer(self, value: Any) -> None:
         """Tell the one answer.
@@ -109,8 +99,8 @@ class ServedCall(RpcCall):
         if self.stopped:
             self._tell_stop()
         else:
-            add = self._outbox.add_plain if is_plain(value) else self._outbox.add_value
-            add(ANSWER, self.id, value)
+            peer = self.peer
+            peer.outbox.add_value(ANSWER, self.id, value, alone=len(peer.calls) == 1)
 
     def fail(self, error: BaseException, number: int) -> None:
         """Tell an error; `number` is its kind, as `wire` numbers them."""
@@ -118,7 +108,7 @@ class ServedCall(RpcCall):
             self._tell_stop()
         else:
             self._pour()
-            self._outbox.add_value(ERROR, self.id, write_failure(error, self._codec), number)
+            self.peer.outbox.add_value(ERROR, self.id, write_failure(error, self.peer.codec), number)
 
     def end(self) -> None:
         """Tell the end of the stream, behind its items."""
@@ -126,7 +116,7 @@ class ServedCall(RpcCall):
             self._tell_stop()
         else:
             self._pour()
-            self._outbox.add(END, self.id)
+            self.peer.outbox.add(END, self.id)
 
     def put(self, item: Any) -> None:
         """Add an item to the stream.
@@ -137,11 +127,11 @@ class ServedCall(RpcCall):
         self.credit -= 1
         if is_plain(item):
             if not self._items:
-                self._outbox.pour_later(self._pour)
+                self.peer.outbox.pour_later(self._pour)
             self._items.append(item)
         else:
             self._pour()
-            self._outbox.add_value(ITEMS, self.id, item)
+            self.peer.outbox.add_value(ITEMS, self.id, item)
 
     def grant(self, items: int) -> None:
         """The caller has taken items: as many more may be sent.
@@ -171,10 +161,10 @@ class ServedCall(RpcCall):
         if self._items:
             items, self._items = self._items, []
             if not self.stopped:
-                self._outbox.add_items(self.id, items)
+                self.peer.outbox.add_items(self.id, items)
 
     def _tell_stop(self) -> None:
         self._items.clear()
         if self.stop is not None:
             stop, self.stop = self.stop, None
-            self._outbox.add_value(ERROR, self.id, write_failure(stop, self._codec), kind_of_refusal(stop))
+            self.peer.outbox.add_value(ERROR, self.id, write_failure(stop, self.peer.codec), kind_of_refusal(stop))

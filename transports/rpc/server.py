@@ -76,8 +76,8 @@ class RpcServer:
             print(server.address)
             await stopped.wait()
 
-    Every call runs in a task of its own, which the server cancels when the caller cancels the call, its deadline
-    passes, the caller goes away, or the server closes.
+    Every call runs as if in a task of its own (one that waits for anything has one), which the server cancels when the
+    caller cancels the call, its deadline passes, the caller goes away, or the server closes.
 
     Args:
         handler: functions by name (see `Methods`), or an object that finds them (see `RpcHandler`).
@@ -115,6 +115,8 @@ class RpcServer:
         self._admission = Admission[ServedCall](max_concurrency, max_queue)
         self._heartbeat = heartbeat
         self._peers: dict[bytes, Peer] = {}
+        # Those that said something that is being read.
+        self._asking: set[Peer] = set()
         self._socket: Socket | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._closing = False
@@ -145,6 +147,7 @@ class RpcServer:
         self._socket = Socket(
             zmq.ROUTER,
             self._received,
+            on_read=self._answer,
             on_event=self._happened,
             curve=self._curve,
             max_message=self._codec.max_bytes,
@@ -205,19 +208,30 @@ class RpcServer:
         peer: Peer | None = None
         try:
             for record in read_message(parts[1:], self._codec):
+                kind = record.kind
                 peer = self._peers.get(identity)
-                if peer is None or record.kind == HELLO:
-                    self._meet(identity, record.kind)
+                if peer is None or kind == HELLO:
+                    self._meet(identity, kind)
+                elif kind == CALL:
+                    self._begin(peer, record)
                 else:
                     self._obey(identity, peer, record)
             if peer is not None:
-                peer.outbox.flush_behind_others()
+                self._asking.add(peer)
+                self._runner.run_ready()
         except WrongVersion:
             self._dismiss(identity, OTHER_VERSION)
         except MalformedMessage as error:
             self._malformed += 1
             _logger.warning("%s: a message is dropped, and its sender with it: %s", self.address, error)
             self._dismiss(identity, UNKNOWN_PEER)
+
+    def _answer(self) -> None:
+        """All that could be read was read: what was answered at once leaves."""
+        self._runner.run_ready()  # what a message had begun that turned out to be malformed
+        asking, self._asking = self._asking, set()
+        for peer in asking:
+            peer.outbox.flush()
 
     def _happened(self, event: Event) -> None:
         if event.kind is EventKind.DISCONNECTED and self._peers:
@@ -240,9 +254,7 @@ class RpcServer:
 
     def _obey(self, identity: bytes, peer: Peer, record: Record) -> None:
         kind = record.kind
-        if kind == CALL:
-            self._begin(peer, record)
-        elif kind == CANCEL:
+        if kind == CANCEL:
             if record.id in peer.calls:
                 self._runner.stop(peer.calls[record.id], None)
         elif kind == GRANT:
@@ -258,7 +270,7 @@ class RpcServer:
         if id in peer.calls or window > MOST_WINDOW:
             raise MalformedMessage(f"call {id}, window {window}: open already, or too much")
         deadline = self._loop.time() + number / 1e6 if number else None
-        if self._closing or isinstance(values, CodecError):
+        if self._closing or type(values) is not list:
             self._refuse(ServedCall(peer, id, "", [], {}, deadline, window), values)
             return
         method, args, kwargs = _request(values, flags)
@@ -270,7 +282,7 @@ class RpcServer:
         closing = ServerUnreachable("the server is closing and begins no more calls")
         error = values if isinstance(values, CodecError) else closing
         call.fail(error, kind_of_refusal(error))
-        call.over()
+        del call.peer.calls[call.id]
 
     def _send(self, identity: bytes, parts: list[Any]) -> None:
         assert self._socket is not None
@@ -329,6 +341,7 @@ class RpcServer:
         assert self._socket is not None
         assert self._timer is not None
         self._timer.cancel()
+        self._runner.close()
         self._socket.close()
         self._peers.clear()
 
@@ -341,8 +354,7 @@ def _request(values: list[Any], flags: int) -> tuple[str, list[Any], dict[str, A
     """
     if len(values) != 1 or type(values[0]) is not list or not values[0]:
         raise MalformedMessage("a CALL tells no method")
-    args = values[0]
-    method = args.pop(0)
+    method, *args = values[0]
     kwargs = args.pop() if flags & KEYWORDS and args else {}
     if type(method) is not str or type(kwargs) is not dict:
         raise MalformedMessage("a CALL tells its method, or its keywords, in another way")

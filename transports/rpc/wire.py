@@ -1,7 +1,8 @@
 """What travels between a client and a server of calls: the wire format, version 1.
 
-A client is a DEALER socket, a server a ROUTER. All that one side has to say to one peer in one turn of its event loop
-is one ZeroMQ message (behind the routing id, which belongs to the ROUTER), of one part or more::
+A client is a DEALER socket, a server a ROUTER. What one side has to say to one peer in one turn of its event loop goes
+into few ZeroMQ messages, as one that it reads may have any number of records: each message (behind the routing id,
+which belongs to the ROUTER) is of one part or more::
 
     part 0     8 bytes   "SAGERPC" and the version, one byte
                4 bytes   how many records there are

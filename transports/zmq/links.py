@@ -29,6 +29,9 @@ class ZmqSenderLink(SenderLink):
         connection: the session, which the link owns.
     """
 
+    # One is unpacked, and what it held is used while that is still in the processor's cache, as the next one is packed.
+    frame_bytes = 1 << 16
+
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._stream = connection.stream

@@ -54,6 +54,7 @@ class Socket:
         kind: `zmq.ROUTER` or `zmq.DEALER`.
         on_message: called with the parts of each message. Large parts are a `memoryview` of where they lie, others are
             `bytes`. If it raises, the loop's exception handler is told, and the next message comes all the same.
+        on_read: called when all messages that were there have been told, or as many as one turn of the loop allows.
         on_event: called with what happens to connections; see `Event`.
         curve: keys; a `CurveServer` binds, a `CurveClient` connects. Without them anyone is let in and can be read.
         max_message: parts larger than this many bytes are not received: the connection is cut instead.
@@ -74,6 +75,7 @@ class Socket:
         kind: int,
         on_message: Callable[[list[Buffer]], None],
         *,
+        on_read: Callable[[], None] | None = None,
         on_event: Callable[[Event], None] | None = None,
         curve: CurveClient | CurveServer | None = None,
         max_message: int = MAX_MESSAGE,
@@ -85,6 +87,7 @@ class Socket:
     ) -> None:
         self.refused = 0
         self._on_message = on_message
+        self._on_read = on_read
         self._on_event = on_event
         self._max_parts = max_parts
         self._loop = asyncio.get_running_loop()
@@ -112,7 +115,7 @@ class Socket:
         self._guard: Monitor | None = None
         self._closed = False
         self._fd: int = socket.FD
-        self._loop.add_reader(self._fd, self._drain)
+        self._loop.add_reader(self._fd, self._told)
 
     @property
     def closed(self) -> bool:
@@ -191,6 +194,27 @@ class Socket:
                 self._look()
         return True
 
+    def drain(self) -> None:
+        """Read what there is now, or as much of it as one turn of the loop allows; the loop does so by itself."""
+        until = time.monotonic() + _BUDGET
+        told = more = False  # whether there is more to read than this turn allows
+        try:
+            while not self._closed and self._readable():  # asked first: an exception for nothing costs three times that
+                message = self._receive()
+                if message is None:
+                    break
+                told = more = True
+                self._hand_out(message)
+                if time.monotonic() > until:
+                    break
+                more = False
+        finally:
+            self._draining = more and not self._closed
+            if self._draining:
+                self._loop.call_soon(self.drain)
+        if told and self._on_read is not None:
+            self._on_read()
+
     def close(self, linger: float = 0) -> None:
         """Close it; what was sent and has not left is given `linger` seconds. Closing twice is harmless."""
         if self._closed:
@@ -253,31 +277,30 @@ class Socket:
         """Schedule a drain if something can be read: the call just made may have used up the edge that tells of it."""
         if not self._draining and self._readable():
             self._draining = True
-            self._loop.call_soon(self._drain)
+            self._loop.call_soon(self.drain)
 
-    def _drain(self) -> None:
-        guard = self._guard
-        on_message = self._on_message
-        until = time.monotonic() + _BUDGET
+    def _told(self) -> None:
+        """The descriptor tells that there is something to read: one message, as a rule.
+
+        Whether there are others is asked behind those whom this one wakes, since asking takes as long as sending.
+        """
+        if self._draining or self._closed:
+            return
         self._draining = True
-        more = False  # whether there is more to read than this turn allows
         try:
-            while not self._closed and self._readable():  # asked first: an exception for nothing costs five times that
-                message = self._receive()
-                if message is None:
-                    break
-                more = True
-                if guard is not None:
-                    guard.drain()  # which may close the socket
-                if message and not self._closed:
-                    on_message(message)
-                if time.monotonic() > until:
-                    break
-                more = False
+            message = self._receive()
+            if message is not None:
+                self._hand_out(message)
+                if self._on_read is not None:
+                    self._on_read()
         finally:
-            self._draining = more and not self._closed
-            if self._draining:
-                self._loop.call_soon(self._drain)
+            self._loop.call_soon(self.drain)
+
+    def _hand_out(self, message: list[Buffer]) -> None:
+        if self._guard is not None:
+            self._guard.drain()  # which may close the socket
+        if message and not self._closed:
+            self._on_message(message)
 
     def _readable(self) -> bool:
         return bool(cast(int, self._socket.getsockopt(zmq.EVENTS)) & _READABLE)
