@@ -164,6 +164,13 @@ class ReceiveChannel(ABC, Generic[T_co]):
             EndOfChannel, ClosedChannel, BrokenChannel: as in `drain`.
         """
 
+    def receive_some_nowait(self, most: int) -> list[T_co]:
+        """Take up to `most` items that are there, oldest first, and release their places, all at once.
+
+        It raises nothing and may give fewer than there are, or none: `receive_nowait` tells why.
+        """
+        return []
+
     @abstractmethod
     async def receive(self) -> T_co:
         """Take the oldest item and release its places, waiting while there is none. One task at a time may wait.

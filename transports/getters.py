@@ -62,7 +62,7 @@ class Getters(Generic[T]):
 
         What happened behind them is told to the next one who takes.
         """
-        items: list[T] = []
+        items = [] if self._line or self._untold is not None else self._receiver.receive_some_nowait(most)
         try:
             while len(items) < most:
                 items.append(self.get_nowait())

@@ -119,6 +119,10 @@ class MemoryReceiver(ReceiveChannel[T]):
             raise WouldBlock("nothing is there now", channel=queue.name, address=queue.address)
         return queue.take_one()
 
+    def receive_some_nowait(self, most: int) -> list[T]:
+        """See `ReceiveChannel.receive_some_nowait`."""
+        return self._queue.take_some(most)
+
     async def receive(self) -> T:
         """See `ReceiveChannel.receive`.
 

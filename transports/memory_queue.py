@@ -127,6 +127,15 @@ class MemoryQueue(Generic[T]):
         self.release(size)
         return item
 
+    def take_some(self, most: int) -> list[T]:
+        """Take up to `most` of the oldest items and release their places."""
+        items = self.items
+        taken = [items.popleft() for _ in range(min(most, len(items)))]
+        records = sum([size for _, size in taken])
+        self._received += records
+        self.release(records)
+        return [item for item, _ in taken]
+
     def release(self, size: int) -> None:
         """Give places back and wake whoever is granted by that."""
         granted = self.credit.release(size)

@@ -243,6 +243,10 @@ class HostedQueue(MemoryQueue[Any]):
             self._spare_soon(size)
         return item
 
+    def take_some(self, most: int) -> list[Any]:
+        """See `MemoryQueue.take_some`; nothing while the mark of a lost sender is to be told."""
+        return [] if self.losses else super().take_some(most)
+
     # -- consumers ---------------------------------------------------------------------------------------------------
 
     @property
