@@ -15,6 +15,7 @@ from benchmarks.outcome import Outcome
 from benchmarks.plan import Plan
 from benchmarks.plot import PlotsNotAvailable, require_matplotlib, write_plot
 from benchmarks.report import print_outcome, write_json
+from benchmarks.serving.catalogue import SERVING
 from benchmarks.transports.catalogue import TRANSPORTS
 
 __all__ = ["BENCHMARKS", "main"]
@@ -28,10 +29,11 @@ BENCHMARKS: dict[str, Callable[[Plan], list[Outcome]]] = {
     "startup": startup.run,
     "services": services.run,
     **TRANSPORTS,
+    **SERVING,
 }
 
 #: Names for several of them.
-GROUPS = {"transports": tuple(TRANSPORTS)}
+GROUPS = {"transports": tuple(TRANSPORTS), "serving": tuple(SERVING)}
 
 #: Of the tables, where there is no terminal that has one.
 _WIDTH = 100

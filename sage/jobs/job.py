@@ -1,14 +1,13 @@
 """A submitted program, running or ended."""
 
 import asyncio
-import contextlib
 import os
 from collections.abc import Callable, Mapping
 from time import perf_counter
 from types import TracebackType
 from typing import Any, Self, Unpack
 
-from sage.errors import JobCancelled, JobNotRunning, NotAvailable
+from sage.errors import JobCancelled, JobNotRunning
 from sage.jobs.result import JobResult
 from sage.kernel import Answer, Execution, ExecutionStatus, OperatorStatistics, RequestOptions
 
@@ -32,6 +31,9 @@ class Job:
         self.name = name
         self._execution = execution
         self._task: asyncio.Task[None] | None = None
+        # Whether the task has taken its first step, and whether it is to stop there.
+        self._begun = False
+        self._unwanted = False
         self._started = perf_counter()
         self._ended: float | None = None
         # Whether somebody was told of a failure.
@@ -39,7 +41,7 @@ class Job:
 
     def begin(self) -> Self:
         """Start running, in a task of the running event loop."""
-        self._task = asyncio.get_running_loop().create_task(self._execution.run(), name=f"job {self.name}")
+        self._task = asyncio.get_running_loop().create_task(self._run(), name=f"job {self.name}")
         self._task.add_done_callback(self._note_end)
         return self
 
@@ -138,7 +140,10 @@ class Job:
         task = self._running_task()
         self._told = True
         if not task.done():
-            task.cancel()
+            if self._begun:
+                task.cancel()
+            else:  # it would never begin: and who has asked something of it already would not be told
+                self._unwanted = True
             await asyncio.wait([task])
 
     def on_end(self, callback: Callable[[], None]) -> None:
@@ -168,11 +173,15 @@ class Job:
         if failure is not None and not told and error is None:
             raise failure
 
+    async def _run(self) -> None:
+        self._begun = True
+        task = asyncio.current_task()
+        if self._unwanted and task is not None:
+            task.cancel()
+        await self._execution.run()
+
     def _note_end(self, task: "asyncio.Task[None]") -> None:
         self._ended = perf_counter()
-        if task.cancelled():  # maybe before the execution had begun: then nobody else tells those who have asked
-            with contextlib.suppress(NotAvailable):
-                self._execution.caller.close(None)
 
     def _failure(self) -> BaseException | None:
         task = self._running_task()

@@ -56,8 +56,8 @@ class OperatorTask(Task):
         self._rest: tuple[Iterator[Emission], int] | None = None
         self._error: Exception | None = None
         self._pace = Pace(context.budget, context.batch_size)
-        # Whether it has ended before its input.
-        self._leaves_rest = False
+        # Whether it has ended by itself.
+        self._over = False
 
     async def open(self) -> None:
         """See `Task.open`.
@@ -117,7 +117,7 @@ class OperatorTask(Task):
                     continue
             elif element is not None:
                 if await self._handle(element):
-                    return
+                    break
                 now = perf_counter()
                 continue
             elif mailbox.woken:  # something has come since it began to look around
@@ -139,7 +139,7 @@ class OperatorTask(Task):
             stretch.ends = now + budget
         if self._rest is not None or self._error is not None:  # nobody wants it, but its calls are to know
             await self._go_on()
-        self._leaves_rest = True
+        self._over = True
 
     async def close(self) -> None:
         """See `Task.close`.
@@ -147,9 +147,11 @@ class OperatorTask(Task):
         Cancel safety: it is shielded.
         """
         self._at_hand = False
-        if self._leaves_rest:
+        if self._over:
             self._drop_rest()
-        await self.gate.aclose()
+            await self.gate.aclose()
+        # Else the job is failing or cancelled. To those upstream a closed gate would look as if their records were not
+        # wanted any more, and to callers as if their answers were whole: it is closed with the job.
         await self.logic.close()
 
     def _drop_rest(self) -> None:

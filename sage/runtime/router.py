@@ -11,9 +11,10 @@ from typing import Any
 from sage.graph.partitioning import Custom, Partitioning
 from sage.operators.calls import entered, left
 from sage.operators.elements import Batch, EndOfStream
+from sage.operators.errors import RecordFailed
 from sage.operators.policies import DEAD_LETTERS
 from sage.runtime.partition import partitioner
-from sage.transports import ReceiverClosed, SendChannel
+from sage.transports import CodecError, ReceiverClosed, SendChannel
 
 __all__ = ["Output", "Router"]
 
@@ -99,7 +100,8 @@ class Router:
         """See `MessageRouter.offer`. Call `flush` before the next one if it returns False.
 
         Raises:
-            RecordFailed: a custom partitioning failed on a record.
+            RecordFailed: a custom partitioning failed on a record. One of a call fails its call, and nothing else.
+            CodecError: a record cannot be encoded. The same holds.
         """
         only = self._only
         if only is not None and output is None:
@@ -118,6 +120,9 @@ class Router:
                 if calls is not None:
                     left(calls)
                 return True
+            except CodecError as error:
+                self._stuck += self._one_by_one(self._by_name[None][0], 0, batch, error)
+                return not self._stuck
             self._stuck.append((self._by_name[None][0], 0, batch))
             return False
         edges = self._by_name.get(output)
@@ -125,7 +130,7 @@ class Router:
             self._drop(batch, output)
             return True
         for edge in edges:
-            for index, part in edge.split(batch):
+            for index, part in self._split(edge, batch):
                 self._send(edge, index, part)
         return not self._stuck
 
@@ -144,6 +149,9 @@ class Router:
                     sent = True
                 except ReceiverClosed:
                     self._closed(edge, index)
+                except CodecError as error:
+                    self._stuck[:1] = self._one_by_one(edge, index, part, error)
+                    continue
             del self._stuck[0]
             if not sent and part.calls is not None:
                 left(part.calls)
@@ -191,8 +199,37 @@ class Router:
             if part.calls is not None:
                 left(part.calls)
             return True
+        except CodecError as error:
+            self._stuck += self._one_by_one(edge, index, part, error)
+            return not self._stuck
         self._stuck.append((edge, index, part))
         return False
+
+    def _split(self, edge: Output, batch: Batch[Any]) -> Iterable[tuple[int, Batch[Any]]]:
+        try:
+            return edge.split(batch)
+        except RecordFailed:
+            if batch.calls is None:
+                raise
+        parts: list[tuple[int, Batch[Any]]] = []
+        for row, call in enumerate(batch.calls):
+            try:
+                parts += edge.split(batch.slice(row, row + 1))
+            except RecordFailed as error:
+                call.fail(error.cause, self._name)
+        return parts
+
+    def _one_by_one(
+        self, edge: Output, index: int, part: Batch[Any], error: CodecError
+    ) -> list[tuple[Output, int, Batch[Any]]]:
+        """What to send of a part that cannot be encoded, and whose records were counted: each alone, to find which."""
+        if part.calls is None:
+            raise error
+        if len(part) > 1:
+            return [(edge, index, part.slice(row, row + 1)) for row in range(len(part))]
+        part.calls[0].fail(error, self._name)
+        left(part.calls)
+        return []
 
     def _count(self, calls: list[Any]) -> None:
         if calls is self.moving:

@@ -1,0 +1,1 @@
+"""Requests through a program: tokens, latency, overload, clients that leave and clients that are slow."""
