@@ -19,6 +19,7 @@ from sage.stream.stream import Stream
 
 if TYPE_CHECKING:
     from sage.admission import Admission
+    from sage.environment.as_service import EndpointService
     from sage.jobs import Job, JobResult
     from sage.kernel import Engine
     from sage.services import Balance, Breaker, Restart, Services
@@ -218,6 +219,24 @@ class Environment:
             GraphError: a value cannot be, or the name is taken.
         """
         self._register(name, factory, (), {}, **options)
+
+    def as_service(self, endpoint: str) -> "type[EndpointService]":
+        """The class of a service that stands for an endpoint of this program, for another one to register.
+
+        ::
+
+            other.register_service("answers", env.as_service("ask"), place="zmq")
+            ...  # in a function of the other program:
+            answer = await sage.service("answers").call(question)
+
+        The service has the methods `EndpointService.call` and `EndpointService.stream`. Every replica runs the program.
+
+        Raises:
+            GraphError: the program has no endpoint of that name.
+        """
+        from sage.environment.as_service import endpoint_service
+
+        return endpoint_service(self, endpoint)
 
     @property
     def service_names(self) -> list[str]:

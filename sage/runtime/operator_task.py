@@ -199,18 +199,17 @@ class OperatorTask(Task):
     def _work_on(self, batch: Batch[Any], port: int, records: int) -> None:
         self.meter.records_in += records
         self.gate.port = port
-        wanted: Batch[Any] | None = batch
-        calls = batch.calls
         try:
-            if calls is not None:
+            if batch.calls is not None:
                 wanted = alive(batch) if self._dead else batch
                 if wanted is None:
                     return
+                batch = wanted
                 if not self.logic.holds_calls:
-                    self.router.moving = wanted.calls
-            emissions = iter(self.logic.process(wanted, port))
+                    self.router.moving = batch.calls
+            emissions = iter(self.logic.process(batch, port))
             if self.send(emissions):
-                if calls is not None:
+                if batch.calls is not None:
                     self._let_go()
             else:
                 self._rest = emissions, records

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from types import AsyncGeneratorType
+from typing import TYPE_CHECKING, Any, cast
 
 from sage.admission import Door, Pass
 from sage.errors import DeadlineExceeded
@@ -61,14 +62,16 @@ class Asking:
         """
         if self.call is None and not self._closed:
             self.call = await self._begin()
-            if self._closed:  # meanwhile
-                self.close()
+            self._close_if_unwanted()
 
-    async def records(self) -> AsyncGenerator[Any, None]:
+    def records(self) -> "AsyncGeneratorType[Any, None]":
         """The records, one by one. A generator, for reading a record must not cost a coroutine.
 
         Cancel safety: when cancelled, it is closed.
         """
+        return cast("AsyncGeneratorType[Any, None]", self._records())
+
+    async def _records(self) -> AsyncGenerator[Any, None]:
         try:
             await self.admitted()
             call = self.call
@@ -111,6 +114,10 @@ class Asking:
         if call is not None:
             _abandon(call)
             self._wake()
+
+    def _close_if_unwanted(self) -> None:
+        if self._closed:  # while it waited to be let in
+            self.close()
 
     def forget(self) -> None:
         """Nobody can read it any more. Garbage is collected anywhere, also in another thread: so the loop closes it."""

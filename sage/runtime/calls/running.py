@@ -26,15 +26,15 @@ class RunningCall(Call):
 
     __slots__ = ("_number",)
 
+    _number: int
+
     @property
     def number(self) -> int:
         """Unique in this process; stands for the call where its records leave the event loop for a while."""
-        try:
-            return self._number
-        except AttributeError:  # the first of its records leaves
+        if not hasattr(self, "_number"):  # the first of its records leaves
             self._number = next(_numbers)
             _by_number[self._number] = self
-            return self._number
+        return self._number
 
     def enter(self) -> None:
         """See `Call.enter`."""
