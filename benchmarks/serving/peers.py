@@ -40,7 +40,7 @@ async def _pipecat() -> AsyncIterator[OpenAnswer]:
     frames: Any = import_module("pipecat.frames.frames")
     processors: Any = import_module("pipecat.processors.frame_processor")
     make_pipeline: Any = import_module("pipecat.pipeline.pipeline").Pipeline
-    make_runner: Any = import_module("pipecat.pipeline.runner").PipelineRunner
+    make_runner: Any = import_module("pipecat.workers.runner").WorkerRunner
     make_task: Any = import_module("pipecat.pipeline.task").PipelineTask
 
     async def process(self: Any, frame: Any, direction: Any) -> None:
@@ -64,7 +64,9 @@ async def _pipecat() -> AsyncIterator[OpenAnswer]:
             async for token in words(count):
                 await task.queue_frame(frames.TextFrame(token))
             await task.queue_frame(frames.EndFrame())
-            await make_runner(handle_sigint=False).run(task)
+            runner = make_runner(handle_sigint=False)
+            await runner.add_workers(task)
+            await runner.run()
             texts.put_nowait(None)
 
         playing = asyncio.create_task(play())

@@ -113,6 +113,8 @@ class CallDesk:
         self._refuse("the job has ended")
         for call in list(self.open):
             call.kill(failure or JobCancelled("it ended before the answer was whole", job=self.job))
+        self.open.clear()  # their records went with the job
+        self.dead.clear()
 
     def _refuse(self, reason: str) -> None:
         self._closed = reason
