@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, TypeVar
 
 from sage.operators.callables import BoundFunction, UserFunction, user_function
+from sage.operators.calls import Call, left
 from sage.operators.contract import Emissions, Logic, Operator
 from sage.operators.elements import Batch, Watermark
 from sage.operators.errors import InvalidOperator
@@ -142,6 +143,8 @@ class _Map2(_Side):
 class _CoMapLogic(Logic):
     """A logic for each port."""
 
+    holds_calls = True  # maybe one of the two does
+
     def __init__(self, first: Logic, second: Logic) -> None:
         self._logics = first, second
         self.takes_whole_batches = first.takes_whole_batches and second.takes_whole_batches
@@ -161,7 +164,14 @@ class _CoMapLogic(Logic):
             await logic.open(context)
 
     def process(self, batch: Batch[Any], port: int) -> Emissions:
-        return self._logics[port].process(batch, 0)
+        logic = self._logics[port]
+        if batch.calls is None or logic.holds_calls:
+            return logic.process(batch, 0)
+        return self._counted(logic, batch, batch.calls)
+
+    def _counted(self, logic: Logic, batch: Batch[Any], calls: list[Call]) -> Emissions:
+        yield from logic.process(batch, 0)
+        left(calls)
 
     def keeps_watermark(self, watermark: Watermark) -> bool:
         keeping = sum(logic.keeps_watermark(watermark) for logic in self._logics)

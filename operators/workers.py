@@ -26,7 +26,7 @@ __all__ = ["Pool", "Workers"]
 
 # How many results a generator may make in a turn of the loop at most, and how many turns it then lets pass: what it has
 # made gets to the caller meanwhile.
-_MOST = 32
+_MOST = 64
 _PASSING = 4
 
 
@@ -174,7 +174,7 @@ class Workers:
     def _grant(self, slot: Slot, number: int) -> None:
         call: Any = slot.lane.call
         slot.turn = number
-        slot.quota = min(_MOST, call.taken + 1)
+        slot.quota = min(_MOST, 3 * call.taken + 1)
 
     async def _park_untimed(self, slot: Slot, position: int) -> None:
         # The time spent waiting for those downstream is not the function's.

@@ -7,7 +7,7 @@ What is ready goes into one write; nobody waits for more to come, and no timer i
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,7 +92,8 @@ class _Streaming:
         self._shape = shape
         self._prompt_tokens = prompt_tokens
         self._meter = meter
-        self._turn = asyncio.Lock()
+        # With one answer nobody else writes.
+        self._turn: AbstractAsyncContextManager[None] = asyncio.Lock() if len(asked) > 1 else nullcontext()
 
     async def follow(self, one: Asked) -> None:
         """Write one answer to its end."""

@@ -1,6 +1,7 @@
 """Where callers meet a job: it takes requests, knows which are inside, and ends them with the job."""
 
 from collections.abc import Iterable
+from copy import copy
 from typing import Any, Unpack
 
 from sage.admission import Admission, Door
@@ -111,8 +112,9 @@ class CallDesk:
     def close(self, failure: BaseException | None) -> None:
         """The job has ended: what is still open ends with it."""
         self._refuse("the job has ended")
+        error = failure or JobCancelled("it ended before the answer was whole", job=self.job)
         for call in list(self.open):
-            call.kill(failure or JobCancelled("it ended before the answer was whole", job=self.job))
+            call.kill(copy(error))  # each caller raises one of its own, and adds to its traceback
         self.open.clear()  # their records went with the job
         self.dead.clear()
 
