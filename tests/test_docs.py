@@ -239,7 +239,8 @@ def test_every_operator_has_an_entry_and_every_entry_an_operator() -> None:
     entries = {title.strip("`") for title in titles if title.startswith("`")}
     of_streams = public_methods(sage.Stream, sage.KeyedStream, FeedbackLoop)
     of_parts = {f"connect(...).{name}" for name in public_methods(ConnectedStreams)}
-    sources = {"endpoint", "from_iterable", "from_source", "feedback"} | {f"sage.sources.{name}" for name in sage.sources.__all__}
+    made = {"endpoint", "from_iterable", "from_source", "feedback"}
+    sources = made | {f"sage.sources.{name}" for name in sage.sources.__all__}
     sinks = {f"sage.sinks.{name}" for name in sage.sinks.__all__}
     assert public_methods(RoutedStreams) == set()
     assert entries == of_streams | of_parts | sources | sinks
