@@ -50,8 +50,12 @@ def test_peers_are_measured_where_they_are_installed(monkeypatch: pytest.MonkeyP
     assert outcome.notes == ["there: it cannot do much", "no_such_package: not installed; pip install it"]
 
 
+# Ray ends the process where its cluster does not come up; `python -m benchmarks services --peers` runs it.
+QUIET_PEERS = [peer for peer in PEERS if peer.package != "ray"]
+
+
 @pytest.mark.filterwarnings("ignore")  # what peers warn of is theirs
-@pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.package)
+@pytest.mark.parametrize("peer", QUIET_PEERS, ids=lambda peer: peer.package)
 async def test_a_peer_does_the_same_work(peer: Peer) -> None:
     if not peer.installed:
         pytest.skip(f"{peer.package} is not installed")
