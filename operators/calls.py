@@ -11,13 +11,14 @@ Two levels of flow control: channels bound the program, and each call has a wind
 pauses while its caller has a window full of unread ones, and nobody else does.
 """
 
+from abc import ABC, abstractmethod
 from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any
 
 from sage.operators.elements import Batch
 
-__all__ = ["Call", "alive", "entered", "left"]
+__all__ = ["Call", "CallHolder", "alive", "entered", "left"]
 
 
 _NONE_WAIT: list[Callable[[], None]] = []
@@ -247,6 +248,14 @@ class Call:
             self.on_over(self)
         if self._listener is not None:
             self._listener()
+
+
+class CallHolder(ABC):
+    """A logic that keeps something of calls beyond `process`."""
+
+    @abstractmethod
+    def abandon(self) -> None:
+        """Nobody wants what would come of it any more: let go of it all. Called right before `close`, if at all."""
 
 
 def entered(calls: list[Call]) -> None:

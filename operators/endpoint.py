@@ -81,7 +81,9 @@ class _EndpointLogic(SourceLogic[Any], PushReader[Any]):
         requests: list[Request] = values
         return Batch([request.value for request in requests], None, None, [request.call for request in requests])
 
-    def run(self, outlet: Outlet[Any]) -> Coroutine[Any, Any, None]:
+    def run(  # pyright: ignore[reportIncompatibleMethodOverride]  # a coroutine all the same, and asked for at once
+        self, outlet: Outlet[Any]
+    ) -> Coroutine[Any, Any, None]:
         # Requests go straight from the caller into the outlet. It has no bound but the admission of requests, which is
         # decided before: so nobody needs to wait for room here. At once, for a drain may come before the first step:
         # what was let in before is answered.

@@ -27,7 +27,7 @@ _SLICE = 256
 class _Turns:
     """The records of one call: the one whose results are being made, and those behind it."""
 
-    __slots__ = ("batch", "call", "kill", "records", "results", "row", "rows")
+    __slots__ = ("batch", "call", "done", "kill", "records", "results", "row", "rows")
 
     def __init__(self, call: Call) -> None:
         self.call = call
@@ -37,6 +37,8 @@ class _Turns:
         self.row = 0
         #: How many records of the call are here.
         self.records = 0
+        #: How many more are worked off, but what was made of them is not all given out.
+        self.done = 0
         self.kill: Callable[[], None]
 
 
@@ -84,24 +86,30 @@ class Expander:
                 call.when_room(partial(self._may_go_on, turns))
                 continue
             size = min(self._pace.size, limit)
-            began, done = perf_counter(), 0
-            made = 0
+            began, made = perf_counter(), 0
             while made < size and turns.records:
                 found, ended = self._some(turns, size - made, builder)
                 made += found
                 if ended and turns.records:  # else its call has died, and all its records are gone
                     turns.records -= 1
-                    done += 1
+                    turns.done += 1
             self._pace.took(max(made, 1), perf_counter() - began)
             yield from builder.batches(limit)
             if turns.records:
                 self._ready.append(turns)
             elif self._calls.pop(call, None) is not None:
                 call.detach(turns.kill)
-            if done:
+            if turns.done:
+                done, turns.done = turns.done, 0
                 call.thinned(done)
         if self._ready:
             self._context.wake()
+
+    def abandon(self) -> None:
+        """Nobody wants the results any more: let go of all records."""
+        for turns in list(self._calls.values()):
+            turns.call.detach(turns.kill)
+            self._killed(turns)
 
     def close(self) -> None:
         """Forget everything; the job is over."""
@@ -138,7 +146,7 @@ class Expander:
         """The call is dead: drop its records."""
         self._end_iterator(turns)
         turns.rows.clear()
-        records, turns.records = turns.records, 0
+        records, turns.records, turns.done = turns.records + turns.done, 0, 0
         self._calls.pop(turns.call, None)
         turns.call.thinned(records)
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, TypeVar
 
 from sage.operators.builder import BatchBuilder
 from sage.operators.callables import BoundFunction, Shape
-from sage.operators.calls import Call, left
+from sage.operators.calls import CallHolder
 from sage.operators.contract import Context, Emissions, Logic, Wait
 from sage.operators.each import EachRecord, final_failure
 from sage.operators.elements import Batch
@@ -48,13 +48,12 @@ class FlatMap(EachRecord[In, Out]):
         return _PooledFlatMap(self, bound, yields=self.target.shape is Shape.ASYNC_GENERATOR)
 
 
-class _InlineFlatMap(Logic):
-    holds_calls = True
-
+class _InlineFlatMap(Logic, CallHolder):
     def __init__(self, operator: FlatMap[Any, Any], bound: BoundFunction) -> None:
         self._function = bound
         self._call = bound.call
         self._policy = operator.on_error
+        self.holds_calls = isinstance(operator.on_error, Fail)
         self._context: Context
         # How many results to make before looking at the clock: a generator may be slow.
         self._pace: Pace
@@ -66,6 +65,9 @@ class _InlineFlatMap(Logic):
         self._pace = Pace(context.budget, context.batch_size)
         self._expander = Expander(context, self._results)
         await self._function.open(context)
+
+    def abandon(self) -> None:
+        self._expander.abandon()
 
     async def close(self) -> None:
         self._expander.close()
@@ -79,16 +81,10 @@ class _InlineFlatMap(Logic):
         return self._expander.emissions()
 
     def process(self, batch: Batch[Any], port: int) -> Emissions:
-        if batch.calls is None:
+        if batch.calls is None or not self.holds_calls:
             return self._all(batch)
-        if isinstance(self._policy, Fail):
-            self._expander.add(batch)
-            return self._expander.emissions()
-        return self._all_of_calls(batch, batch.calls)
-
-    def _all_of_calls(self, batch: Batch[Any], calls: list[Call]) -> Emissions:
-        yield from self._all(batch)
-        left(calls)
+        self._expander.add(batch)
+        return self._expander.emissions()
 
     def _all(self, batch: Batch[Any]) -> Emissions:
         one = self._streamed if isinstance(self._policy, Fail) else self._whole

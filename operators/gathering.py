@@ -9,17 +9,17 @@ that comes while records are held stays behind them::
 
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
-from sage.operators.calls import Call, alive, left
+from sage.operators.calls import Call, CallHolder, alive, left
 from sage.operators.contract import Context, Emissions, Logic, TimerHandle
 from sage.operators.elements import Batch, Watermark, concat
 from sage.operators.errors import InvalidOperator
 from sage.operators.numbers import is_count, is_number
 
-__all__ = ["Gatherer", "GatheringLogic", "check_gathering"]
+__all__ = ["Gatherer", "GatheringLogic", "check_gathering", "let_go"]
 
 
 class _Held:
@@ -180,7 +180,7 @@ class Gatherer:
             self._context.wake()
 
 
-class GatheringLogic(Logic):
+class GatheringLogic(Logic, CallHolder):
     """Works on lists inline. Derived classes say how: `on_lists`."""
 
     takes_whole_batches = True
@@ -189,6 +189,8 @@ class GatheringLogic(Logic):
     def __init__(self, gatherer: Gatherer) -> None:
         self.gatherer = gatherer
         self.context: Context
+        # Lists that are worked on, by an iterable that is not at its end.
+        self._given: list[Batch[Any]] = []
 
     async def open(self, context: Any) -> None:
         """See `Logic.open`.
@@ -230,15 +232,26 @@ class GatheringLogic(Logic):
             yield from self.give(starved)
         yield from self.gatherer.released()
 
+    def abandon(self) -> None:
+        """See `CallHolder.abandon`."""
+        let_go([*self._given, *self.gatherer.rest()])
+
     def give(self, lists: list[Batch[Any]]) -> Emissions:
         """Work on lists that the gatherer has let go, then on the watermarks behind them."""
         lists = [rest for records in lists if (rest := alive(records)) is not None]
+        self._given = lists
         yield from self.on_lists(lists)
-        for records in lists:
-            if records.calls is not None:
-                left(records.calls)
+        self._given = []
+        let_go(lists)
         if self.gatherer.releases:
             self.context.wake()
+
+
+def let_go(lists: Iterable[Batch[Any]]) -> None:
+    """The records of these lists are inside no more."""
+    for records in lists:
+        if records.calls:
+            left(records.calls)
 
 
 def check_gathering(max_size: object, max_wait: object, owner: str) -> None:

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar, cast
 
 from sage.operators.callables import BoundFunction, Shape
-from sage.operators.calls import alive, left
+from sage.operators.calls import alive
 from sage.operators.contract import Context, Emissions, Logic, Wait
 from sage.operators.each import EachRecord, final_failure
 from sage.operators.elements import Batch, Watermark
 from sage.operators.errors import InvalidOperator, RecordFailed
 from sage.operators.functions import Function, MapFunction
-from sage.operators.gathering import Gatherer, GatheringLogic, check_gathering
+from sage.operators.gathering import Gatherer, GatheringLogic, check_gathering, let_go
 from sage.operators.map import refuse_awaitable
 from sage.operators.policies import ErrorPolicy, Retry, dead_letters
 from sage.operators.pool import PoolLogic
@@ -197,6 +197,8 @@ class _PooledMapBatch(PoolLogic):
         super().__init__(operator, bound, rows=operator.max_size)
         self._operator = operator
         self._gatherer = _gatherer(operator)
+        # In the pool, or given out by an iterable that is not at its end.
+        self._inside: set[_ListCall] = set()
 
     async def open(self, context: Any) -> None:
         self._gatherer.open(context)
@@ -218,7 +220,9 @@ class _PooledMapBatch(PoolLogic):
         if not lists:
             return ()
         # To the pool they are records of the plain stream: a list has values of many calls, in the order they came.
-        emissions = super().process(Batch([_ListCall(records) for records in lists]), 0)
+        calls = [_ListCall(records) for records in lists]
+        self._inside.update(calls)
+        emissions = super().process(Batch(calls), 0)
         for watermark in self._gatherer.released():  # behind the lists that just went in
             super().keeps_watermark(watermark)
         return emissions
@@ -254,8 +258,12 @@ class _PooledMapBatch(PoolLogic):
 
     def _given(self, call: _ListCall, attempts: int) -> Emissions:
         yield from call.emissions(self.policy, attempts, self.context)
-        if call.batch.calls:
-            left(call.batch.calls)
+        self._inside.remove(call)
+        let_go([call.batch])
+
+    def abandon(self) -> None:
+        super().abandon()
+        let_go([*(call.batch for call in self._inside), *self._gatherer.rest()])
 
 
 class _SomeFailed(Exception):

@@ -22,7 +22,7 @@ from typing import Any, cast
 
 from sage.operators.builder import BatchBuilder
 from sage.operators.callables import BoundFunction
-from sage.operators.calls import left
+from sage.operators.calls import CallHolder, left
 from sage.operators.contract import Context, Emissions, Logic
 from sage.operators.each import EachRecord, final_failure
 from sage.operators.elements import Batch, Watermark
@@ -37,7 +37,7 @@ __all__ = ["PoolLogic"]
 _CROWD = 256
 
 
-class PoolLogic(Logic):
+class PoolLogic(Logic, CallHolder):
     """Runs an async function for each record, a bounded number at a time.
 
     Derived classes say how: `start` and `results`.
@@ -67,6 +67,8 @@ class PoolLogic(Logic):
         self._plain = Lane(None)
         self._of_calls: dict[Any, tuple[Lane, Callable[[], None]]] = {}
         self._segments = Segments()
+        # The calls of records that are given out whole, by an iterable that is not at its end.
+        self._done: list[Any] = []
         # Lanes with something to collect.
         self._ready: deque[Lane] = deque()
         # Whether `collect` was asked for and has not come yet.
@@ -136,7 +138,7 @@ class PoolLogic(Logic):
         """See `Logic.collect`."""
         self._told = False
         builder: BatchBuilder[Any] = BatchBuilder()
-        done: list[Any] = []  # the calls of records that are given out whole with what is in the builder
+        done = self._done
         while self._ready:
             lane = self._ready.popleft()
             lane.told = False
@@ -173,8 +175,17 @@ class PoolLogic(Logic):
         yield from builder.batches(self._limit)
         yield from self._segments.released()  # behind records that were dropped
         if done:
+            self._done = []
             left(done)
         self.workers.resume()
+
+    def abandon(self) -> None:
+        """See `CallHolder.abandon`."""
+        for lane, _ in list(self._of_calls.values()):
+            self._killed(lane)
+        done, self._done = self._done, []
+        if done:
+            left(done)
 
     async def close(self) -> None:
         """Cancel what still runs, wait for it, close the function.

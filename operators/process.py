@@ -12,7 +12,7 @@ from typing import Any, ClassVar, TypeVar
 
 from sage.operators.builder import BatchBuilder
 from sage.operators.callables import BoundFunction, Shape, UserFunction, shape_of, user_function
-from sage.operators.calls import left
+from sage.operators.calls import CallHolder, left
 from sage.operators.contract import Context, Emissions, Logic, Tagged, Wait
 from sage.operators.each import EachRecord, final_failure
 from sage.operators.elements import Batch
@@ -97,7 +97,7 @@ class Process(EachRecord[In, Out]):
 _Call = Callable[[Any, ProcessContext], Any]
 
 
-class _InlineProcess(Logic):
+class _InlineProcess(Logic, CallHolder):
     def __init__(self, operator: Process[Any, Any], bound: BoundFunction, on_timer: Callable[..., Any] | None) -> None:
         self._function = bound
         self._on_timer = on_timer
@@ -120,6 +120,9 @@ class _InlineProcess(Logic):
     def flush(self) -> Emissions:
         self._timers.awaited = True
         return ()
+
+    def abandon(self) -> None:
+        self._timers.abandon()
 
     async def close(self) -> None:
         await self._function.close()
@@ -195,6 +198,10 @@ class _PooledProcess(PoolLogic):
     def flush(self) -> Emissions:
         self._timers.awaited = True
         return super().flush()
+
+    def abandon(self) -> None:
+        super().abandon()
+        self._timers.abandon()
 
     def on_timer(self, tag: Any) -> Emissions:
         due = self._timers.come(tag)

@@ -183,6 +183,11 @@ class CallTimers:
             return tag
         return alive(tag.due) if self.take(tag) else None
 
+    def abandon(self) -> None:
+        """Forget them all."""
+        for timer in list(self._open):
+            timer.cancel()
+
     def take(self, timer: "_CallTimer") -> bool:
         """Forget a timer; return whether it was there. Its call is still kept."""
         if timer not in self._open:

@@ -10,6 +10,7 @@ first turn, and more as its caller reads: then the first result is early, and ma
 """
 
 import asyncio
+import contextlib
 import contextvars
 from collections import deque
 from collections.abc import Callable
@@ -284,11 +285,8 @@ class Workers:
         while task.uncancel():
             pass
         if not delivered:  # the function has ended before it was told, or kept it to itself: maybe it is still to come
-            try:
+            with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.sleep(0)
-            except asyncio.CancelledError:
-                if self._closing:
-                    raise
 
     async def _try_again(
         self, slot: Slot, start: Callable[[Slot], Any], error: Exception | asyncio.CancelledError
@@ -296,12 +294,12 @@ class Workers:
         """A call has failed: try again as the policy says. Returns results, or leaves the error in the slot."""
         policy, pool = self._pool.policy, self._pool
         while True:
-            if self._closing:
-                raise error
             if slot.dropped:
                 if isinstance(error, Exception):
                     self._log(error)
                 return []
+            if self._closing:
+                raise error
             if isinstance(error, asyncio.CancelledError):
                 task = asyncio.current_task()
                 if task is None or task.cancelling():

@@ -6,7 +6,7 @@ from time import perf_counter
 from typing import Any
 
 from sage.graph.plan import Subtask
-from sage.operators.calls import alive, left
+from sage.operators.calls import CallHolder, alive, left
 from sage.operators.contract import Emission, Logic
 from sage.operators.elements import Barrier, Batch, EndOfStream, Watermark
 from sage.operators.pace import Pace
@@ -150,6 +150,8 @@ class OperatorTask(Task):
         if self._over:
             self._drop_rest()
             await self.gate.aclose()
+            if isinstance(self.logic, CallHolder):
+                self.logic.abandon()
         # Else the job is failing or cancelled. To those upstream a closed gate would look as if their records were not
         # wanted any more, and to callers as if their answers were whole: it is closed with the job.
         await self.logic.close()

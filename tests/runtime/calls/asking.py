@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
+from unittest import mock
 
 import sage
 from sage.runtime.calls import asking as sage_asking
@@ -38,9 +39,8 @@ class Hall:
 
     async def ask(self, endpoint: str, *requests: Any, **options: Any) -> list[Any]:
         """The whole answers to requests made at the same time; an error is an answer, too."""
-        return await asyncio.gather(
-            *(read(self.job.stream(endpoint, request, **options)) for request in requests), return_exceptions=True
-        )
+        asked = (read(self.job.stream(endpoint, request, **options)) for request in requests)
+        return [*await asyncio.gather(*asked, return_exceptions=True)]
 
     async def settled(self) -> None:
         """Wait until nothing of any call is inside, which must come by itself; and look at every call."""
@@ -59,13 +59,12 @@ class Hall:
 async def asking(env: "sage.Environment") -> AsyncIterator[Hall]:
     """Run a program; at the end nothing of its calls may be left inside, and nothing at all behind."""
     with _recorded() as calls:
-        async with assert_nothing_left():
-            async with env.start() as job:
-                hall = Hall(job, calls)
-                yield hall
-                if job.status == "running":
-                    async with asyncio.timeout(1_000):
-                        await hall.settled()
+        async with assert_nothing_left(), env.start() as job:
+            hall = Hall(job, calls)
+            yield hall
+            if job.status == "running":
+                async with asyncio.timeout(5):
+                    await hall.settled()
 
 
 @contextmanager
@@ -79,8 +78,5 @@ def _recorded() -> Iterator[list[RunningCall]]:
             super().__init__(name, **options)
             calls.append(self)
 
-    sage_asking.RunningCall = Recorded  # type: ignore[misc]
-    try:
+    with mock.patch.object(sage_asking, "RunningCall", Recorded):
         yield calls
-    finally:
-        sage_asking.RunningCall = RunningCall  # type: ignore[misc]

@@ -112,7 +112,7 @@ async def test_functions_services_and_nested_calls_have_it() -> None:
         yield "here", remaining()
         yield "service", await sage.service("echo").left()
         yield await jobs[0].call("inner", name)
-        made.append(sage.context().call)  # type: ignore[attr-defined]
+        made.append(sage.context().call)
 
     env = sage.Environment("nested")
     env.register_service("echo", Echo)
@@ -124,7 +124,7 @@ async def test_functions_services_and_nested_calls_have_it() -> None:
             [("here", pytest.approx(50)), ("service", pytest.approx(50)), ("inner", pytest.approx(50))]
         ]
         assert await hall.ask("outer", "x") == [[("here", None), ("service", None), ("inner", None)]]
-        with sage.deadline(20):  # type: ignore[attr-defined]
+        with sage.deadline(20):
             assert (await hall.ask("outer", "x", deadline=50))[0][0] == ("here", pytest.approx(20))
         assert len(made) == 3
 
@@ -149,7 +149,8 @@ async def test_plain_records_do_not_have_the_deadline_of_a_call_beside_them() ->
                 await asyncio.sleep(0.01)
 
     env = sage.Environment("beside", call_window=2)
-    env.endpoint("x").union(env.from_iterable(source())).flat_map(work, concurrency=1).filter(lambda v: v == "x").reply()
+    both = env.endpoint("x").union(env.from_iterable(source()))
+    both.flat_map(work, concurrency=1).filter(lambda v: v == "x").reply()
     async with asking(env) as hall:
         answer = hall.job.stream("x", "x", deadline=100)
         await anext(answer)

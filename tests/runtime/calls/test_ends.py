@@ -1,4 +1,4 @@
-"""The end of a job reaches its callers; requests before it has opened wait for it, and after it has ended are refused."""
+"""The end of a job reaches its callers; requests before it has opened wait, and after it has ended are refused."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -56,8 +56,16 @@ async def test_whose_turn_comes_in_the_moment_of_a_drain_is_refused() -> None:
         await first.admitted()
         second = asyncio.ensure_future(hall.ask("wait", 1))
         await turns()
-        await first.aclose()  # the second may go in, and has not looked yet
-        hall.job._execution.drain()
+        (call,) = hall.calls
+        over: Any = call.on_over
+
+        def drain(_: Any) -> None:
+            over(call)
+            if not call.live:  # the second may go in now, and has not looked yet
+                hall.job._execution.drain()
+
+        call.on_over = drain
+        await first.aclose()
         assert [type(answer) for answer in await second] == [sage.JobNotRunning]
         await hall.job.wait()
         hall.check()
@@ -209,7 +217,8 @@ async def test_an_endpoint_that_nothing_reads_any_more_says_so() -> None:
 @virtual_time
 async def test_two_endpoints_share_operators() -> None:
     env = sage.Environment("shared")
-    one, two = env.endpoint("one").map(lambda v: ("one", v)), env.endpoint("two").map(lambda v: ("two", v))
+    one: sage.Stream[Any] = env.endpoint("one").map(lambda v: ("one", v))
+    two: sage.Stream[Any] = env.endpoint("two").map(lambda v: ("two", v))
     one.union(two).map_batch(lambda vs: vs, max_size=3, max_wait=0.1).reply()
     async with asking(env) as hall:
         first, second = await asyncio.gather(hall.ask("one", 1, 2), hall.ask("two", 3, 4))
@@ -221,6 +230,6 @@ async def test_two_endpoints_share_operators() -> None:
 async def test_two_runs_of_a_program_are_two_worlds() -> None:
     env = program()
     async with env.start() as one, env.start() as two:
-        assert await asyncio.gather(one.call("wait", 1), two.call("wait", 2)) == [1, 2]
+        assert [*await asyncio.gather(one.call("wait", 1), two.call("wait", 2))] == [1, 2]
         await one.cancel()
         assert await two.call("wait", 3) == 3

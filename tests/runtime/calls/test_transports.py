@@ -68,7 +68,7 @@ async def test_cancels_deadlines_and_errors(transport: str) -> None:
 @ENCODING
 async def test_what_cannot_be_encoded_fails_its_call_only(transport: str) -> None:
     def make(value: int) -> Any:
-        return value if value else object()
+        return value or object()
 
     env = sage.Environment("encoded", transport=transport)
     env.endpoint("x").flat_map(lambda v: [v], name="ask").map(make, name="make").reply()

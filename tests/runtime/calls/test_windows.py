@@ -56,13 +56,12 @@ async def test_a_plain_flat_map_pauses_too() -> None:
 
     env = sage.Environment("slow", call_window=8, batch_size=16)
     env.endpoint("make").flat_map(make).reply()
-    async with asking(env) as hall:
-        async with aclosing(hall.job.stream("make", "slow")) as slow:
-            await anext(slow)
-            await turns()
-            assert made["slow"] < 100
-            async with aclosing(hall.job.stream("make", "other")) as other:
-                assert await anext(other) == "other"
+    async with asking(env) as hall, aclosing(hall.job.stream("make", "slow")) as slow:
+        await anext(slow)
+        await turns()
+        assert made["slow"] < 100
+        async with aclosing(hall.job.stream("make", "other")) as other:
+            assert await anext(other) == "other"
 
 
 @pytest.mark.parametrize("ordered", [True, False])
@@ -226,7 +225,8 @@ async def test_a_higher_priority_goes_first() -> None:
 async def test_keys_get_equal_shares(by: str) -> None:
     notes = Notes()
     env = sage.Environment("fair")
-    env.endpoint("x", fair_by=(lambda name: name[0]) if by == "fair_by" else None).map(notes, concurrency=1).reply()
+    fair_by: Any = (lambda name: name[0]) if by == "fair_by" else None
+    env.endpoint("x", fair_by=fair_by).map(notes, concurrency=1).reply()
     async with asking(env) as hall:
         names = ["a0", "a1", "a2", "a3", "b0", "b1"]
         options = [{"key": name[0]} if by == "key" else {} for name in names]
