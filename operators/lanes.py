@@ -90,6 +90,13 @@ class Lanes:
 
     def take(self) -> Any:
         """Take the record whose turn it is; `None` if there is none that may start."""
+        lane = self._sole
+        if lane is None or lane.held >= self._limit or len(lane.waiting) < 2:
+            return self._take_in_turn()
+        self.waiting -= 1
+        return lane.waiting.popleft()
+
+    def _take_in_turn(self) -> Any:
         while (lane := self._sole or self._first()) is not None:
             if not lane.waiting or lane.held >= self._limit:
                 self._sole = None

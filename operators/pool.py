@@ -221,13 +221,17 @@ class PoolLogic(Logic, CallHolder):
             self._let_go(slot.lane, 1)
             return
         slot.done = True
-        had_outputs = slot.outputs is not None
-        if outputs:
-            self.put(slot, outputs)
-        elif not self._ordered and not had_outputs:
-            slot.lane.line.append(slot)
-        if self._ordered or not had_outputs:
-            self.tell(slot)
+        lane, before = slot.lane, slot.outputs
+        lane.held += len(outputs)
+        if before is not None:
+            before += outputs
+            if not self._ordered:
+                return  # it was told of
+        else:
+            slot.outputs = outputs or None
+            if not self._ordered:
+                lane.line.append(slot)
+        self.tell(slot)
 
     def crowded(self, slot: Slot) -> bool:
         """Whether a generator has made enough for now."""
@@ -238,14 +242,12 @@ class PoolLogic(Logic, CallHolder):
         return slot.lane.held >= self._limit
 
     def started(self, slot: Slot) -> None:
-        """A record has left its lane and begins."""
+        """A record has left its lane and begins. Of the plain stream, only told of when there is room again by that."""
         lane = slot.lane
-        waiting = len(lane.waiting)
         if lane.call is None:
-            if waiting == self._places - 1:
-                self._told = True
-                self.context.wake()  # there is room again
-        elif lane.crowded and waiting <= _CROWD // 2:
+            self._told = True
+            self.context.wake()  # there is room again
+        elif lane.crowded and len(lane.waiting) <= _CROWD // 2:
             lane.crowded = False
             lane.call.uncrowd(self.context.position)
 

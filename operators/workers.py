@@ -227,37 +227,43 @@ class Workers:
 
     async def _work(self) -> None:
         self._coming -= 1
-        lanes, turn, pool = self._lanes, self._turn, self._pool
+        lanes, turn, pool, places = self._lanes, self._turn, self._pool, self._places
         start = pool.start if self._timeout is None else self._timed
         stayed = True
         task: Any = asyncio.current_task()
         while not self._closing:  # a function may have kept its cancellation to itself
             slot: Slot | None = None
-            if lanes and self._working < self._places and not self._returning:
+            if lanes.waiting and self._working < places and not self._returning:
                 if stayed and turn.used_up():
                     await turn.rest()
                     continue
                 slot = lanes.take()
             if slot is None:
-                if len(self._tasks) - self._away > self._places:
+                if len(self._tasks) - self._away > places:
                     self._tasks.discard(task)
                     return
                 await self._idleness()
                 stayed = True
                 continue
             self._working += 1
-            pool.started(slot)
+            lane = slot.lane
             number = turn.begin()
-            if slot.lane.call is not None:
+            if lane.call is not None:
+                pool.started(slot)
                 await self._work_for_call(slot, start, task)
             else:
+                if len(lane.waiting) == places - 1:
+                    pool.started(slot)
                 try:
                     outputs = pool.results(slot, await start(slot))
                 except (Exception, asyncio.CancelledError) as error:
                     outputs = await self._try_again(slot, start, error)
                 pool.completed(slot, outputs)
             stayed = turn.number == number
-            self._yield_place()
+            if self._returning:
+                self._yield_place()
+            else:
+                self._working -= 1
 
     async def _work_for_call(self, slot: Slot, start: Callable[[Slot], Any], task: "asyncio.Task[None]") -> None:
         lane, pool = slot.lane, self._pool
