@@ -66,7 +66,7 @@ def compare(plan: Plan, stage: Stage) -> Outcome:
         Chart("next_p50_ms", "how late a token is, median, ms"),
         (Goal(sage, "first_added_ms", most=1.0), Goal(sage, "next_added_ms", most=1.0)),
         [
-            "first token: on the way to the engine and back; next tokens: on the way back, from when they were due",
+            "first token: on the way to the engine and back; next tokens: back, from when they were due",
             "added: what the median is more than that of the engine itself, in the same round",
         ],
     )

@@ -47,14 +47,14 @@ def compare(plan: Plan, stage: Stage) -> Outcome:
         duels.append(Duel(subject, floor, {"speed": (1.5, None)} if at_once == 64 else None))
         if at_once == 64:
             duels.append(Duel(bare, floor))
-    title = "tokens as events over HTTP, through a generator and two maps"
-    note = "uvicorn with uvloop and httptools, one process; clients of bare sockets in another"
+    title = "tokens as events over HTTP, through a generator and two maps; how many answers at once"
+    note = "uvicorn with uvloop and httptools in one process, whose CPU it is; clients of bare sockets in another"
     return hold_duels("serving.http", title, duels, _MEASURE, plan, stage, [note])
 
 
 def _way(name: str, streams: Streams) -> Way:
     far = partial(host, make_app=_NAMES[name])
-    return Way(f"{name}, {streams.at_once} streams", partial(_ask, streams=streams), far, streams.total)
+    return Way(f"{name} {streams.at_once}", partial(_ask, streams=streams), far, streams.total)
 
 
 def _ask(port: Port, streams: Streams) -> Figures:
@@ -134,7 +134,7 @@ _MEASURE: Final = Measure(
         Column("speed", "speed", ".2f"),
         Column("speed_least", "least", ".2f"),
         Column("speed_most", "most", ".2f"),
-        Column("serve_cpu_us", "server's CPU µs", ".2f"),
+        Column("serve_cpu_us", "CPU µs", ".2f"),
         Column("ask_cpu_us", "client's", ".2f"),
         Column("first_p50_ms", "first p50 ms", ".2f"),
         Column("first_p99_ms", "p99 ms", ".2f"),

@@ -22,10 +22,10 @@ __all__ = ["compare", "run"]
 
 _COLUMNS = (
     Column("way", "way"),
-    Column("load", "× capacity", ".1f"),
+    Column("load", "load", ".1f"),
     Column("asked_per_second", "asked/s", ",.1f"),
     Column("good_per_second", "in time/s", ",.1f"),
-    Column("of_best", "of the best", ".2f"),
+    Column("of_best", "of best", ".2f"),
     Column("whole_p50_ms", "whole p50 ms", ",.0f"),
     Column("whole_p99_ms", "p99 ms", ",.0f"),
     Column("refused", "refused", ".0%"),
@@ -38,7 +38,7 @@ _CAPACITY = _PLACES / (_TOKENS * _STEP)
 #: Seconds in which an answer has to be whole: thrice what it takes without waiting.
 _IN_TIME = 3 * _TOKENS * _STEP
 _ENGINE = EngineOptions(max_num_seqs=_PLACES, max_waiting=100_000, step=_STEP)
-_SAGE, _OPEN = "sage", "without admission"
+_SAGE, _OPEN = "sage", "no admission"
 _ADMISSION = sage.Admission(max_requests=_PLACES, max_queued=_PLACES)
 _WAYS: Mapping[str, Callable[[], App]] = {
     _SAGE: partial(engine_app, _ENGINE, admission=_ADMISSION),
@@ -76,7 +76,8 @@ def compare(plan: Plan, stage: Stage) -> Outcome:
         Chart("good_per_second", "answers in time, a second", "{way}, {load} × capacity", reference=_CAPACITY),
         goals,
         [
-            f"in time: whole {_IN_TIME:g} s after the request was to be sent, at the latest; requests come at any time",
+            "load: requests that come, as a multiple of what the engine can do; they come at any time",
+            f"in time: whole {_IN_TIME:g} s after the request was to be sent, at the latest",
             f"sage: Admission(max_requests={_PLACES}, max_queued={_PLACES})",
         ],
     )

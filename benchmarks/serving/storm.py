@@ -1,19 +1,16 @@
 """S4: clients that go away, each while its request is in one of five windows. What of it is left, and for how long."""
 
 import asyncio
-import socket
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 
 import sage
 from benchmarks.event_loops import on_loop
-from benchmarks.measure import WrongResult, expect, percentile
+from benchmarks.measure import expect, percentile
 from benchmarks.outcome import Chart, Column, Goal, Outcome, Row
 from benchmarks.plan import Plan
-from benchmarks.serving.clients import Client, chat_request, connect
 from benchmarks.serving.engine import Model, model_program
-from benchmarks.serving.host import App, Message, Receive, Send, hosted
-from benchmarks.transports.stage import clock
+from benchmarks.serving.host import hosted
+from benchmarks.serving.visitors import BUFFER, Storm, Visitor, Watched
 from sage.serving.mock import EngineOptions
 
 __all__ = ["compare", "run"]
@@ -30,127 +27,12 @@ _COLUMNS = (
 #: How many go away at once; there are as many places in the program, and as many to wait for one.
 _AT_ONCE = 20
 _ADMISSION = sage.Admission(max_requests=_AT_ONCE, max_queued=_AT_ONCE)
-_BUFFER, _PADDING = 16_384, 16_384
-#: Seconds after which something that should come to pass has not.
-_PATIENCE = 10.0
+_PADDING = 16_384
 #: An answer whose first token never comes, one that does not end soon, and one that is much at once.
 _NEVER, _LONG = "0", "10000"
 
 
-@dataclass
-class _Watched:
-    """The app, and what can be seen of each request from outside: whether a write waits, and when all has ended."""
-
-    app: App
-    writing: set[str] = field(default_factory=set)
-    inside: set[str] = field(default_factory=set)
-    ended: dict[str, float] = field(default_factory=dict)
-
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        name = next(value.decode() for key, value in scope["headers"] if key == b"x-request-id")
-
-        async def seen(message: Message) -> None:
-            self.writing.add(name)
-            try:
-                await send(message)
-            finally:
-                self.writing.discard(name)
-
-        self.inside.add(name)
-        try:
-            await self.app(scope, receive, seen)
-        finally:
-            self.inside.discard(name)
-            self.ended[name] = clock()
-
-
-@dataclass
-class _Visitor:
-    """A client, and the id of its request."""
-
-    client: Client
-    name: str
-    task: "asyncio.Task[object]"
-    tokens: int = 0
-
-
-class _Storm:
-    """Visitors of one server, in the same event loop.
-
-    Args:
-        watched: the server.
-        model: the engine behind it.
-        port: where it is.
-    """
-
-    def __init__(self, watched: _Watched, model: Model, port: int) -> None:
-        self.watched, self.model, self._port = watched, model, port
-        self._number = 0
-        self._tasks = 0
-
-    async def settle(self) -> None:
-        """Count what is there when nothing is under way.
-
-        Cancel safety: nothing is changed.
-        """
-        await self.until(lambda: not self.watched.inside, "the server is idle")
-        self._tasks = len(asyncio.all_tasks())
-
-    @property
-    def left(self) -> int:
-        """Tasks, requests, calls of the service, and requests in the engine, beyond what there is when it is idle."""
-        engine, tasks = self.model.engine, len(asyncio.all_tasks()) - self._tasks
-        inside = len(self.watched.inside) + len(self.model.inside) + engine.running + engine.waiting
-        return max(0, tasks) + inside
-
-    async def visit(self, content: str, *, stream: bool = True, reads: bool = True) -> _Visitor:
-        """Send a request."""
-        client = await connect(self._port)
-        self._number += 1
-        name = f"visitor-{self._number}"
-        request = chat_request(content, stream=stream, headers={"x-request-id": name})
-        if not reads:
-            client.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
-
-        def took(now: float, data: bytes) -> None:
-            visitor.tokens += 1
-            if not reads:
-                client.transport.pause_reading()
-
-        visitor = _Visitor(client, name, asyncio.create_task(client.ask(request, took)))
-        return visitor
-
-    async def leave(self, visitors: list[_Visitor]) -> list[float]:
-        """All go away at once; gives after how many milliseconds the places of each were free."""
-        left: dict[str, float] = {}
-        for visitor in visitors:
-            left[visitor.name] = clock()
-            visitor.client.leave()
-        names = set(left)
-        await self.until(lambda: not names & (self.watched.inside | self.model.inside), "all places are free")
-        await asyncio.gather(*(visitor.task for visitor in visitors), return_exceptions=True)
-        ends = (self.watched.ended, self.model.ended)
-        return [1e3 * (max(ended.get(name, 0.0) for ended in ends) - when) for name, when in left.items()]
-
-    async def until(self, holds: Callable[[], bool], what: str) -> None:
-        """Wait for something in the server that nobody tells of.
-
-        Cancel safety: nothing is changed.
-
-        Raises:
-            WrongResult: it does not come to pass.
-        """
-        end = clock() + _PATIENCE
-        while not holds():
-            if clock() > end:
-                raise WrongResult(f"waited {_PATIENCE:g} s until {what}")
-            await asyncio.sleep(0.001)
-
-
-async def _queued(storm: _Storm) -> list[float]:
+async def _queued(storm: Storm) -> list[float]:
     holders = await _many(storm, _NEVER)
     await storm.until(lambda: len(storm.model.inside) == _AT_ONCE, "all places are taken")
     waiting = await _many(storm, _NEVER)
@@ -162,38 +44,38 @@ async def _queued(storm: _Storm) -> list[float]:
     return took
 
 
-async def _before_first(storm: _Storm) -> list[float]:
+async def _before_first(storm: Storm) -> list[float]:
     return await _leave_when_inside(storm, await _many(storm, _NEVER))
 
 
-async def _not_streaming(storm: _Storm) -> list[float]:
+async def _not_streaming(storm: Storm) -> list[float]:
     return await _leave_when_inside(storm, [await storm.visit(_LONG, stream=False) for _ in range(_AT_ONCE)])
 
 
-async def _mid_stream(storm: _Storm) -> list[float]:
+async def _mid_stream(storm: Storm) -> list[float]:
     visitors = await _many(storm, _LONG)
     await storm.until(lambda: all(visitor.tokens for visitor in visitors), "all have a token")
     return await storm.leave(visitors)
 
 
-async def _blocked(storm: _Storm) -> list[float]:
+async def _blocked(storm: Storm) -> list[float]:
     visitors = [await storm.visit(_LONG, reads=False) for _ in range(_AT_ONCE)]
     names = {visitor.name for visitor in visitors}
     await storm.until(lambda: names <= storm.watched.writing, "all writes wait")
     return await storm.leave(visitors)
 
 
-async def _many(storm: _Storm, content: str) -> list[_Visitor]:
+async def _many(storm: Storm, content: str) -> list[Visitor]:
     return [await storm.visit(content) for _ in range(_AT_ONCE)]
 
 
-async def _leave_when_inside(storm: _Storm, visitors: list[_Visitor]) -> list[float]:
+async def _leave_when_inside(storm: Storm, visitors: list[Visitor]) -> list[float]:
     names = {visitor.name for visitor in visitors}
     await storm.until(lambda: names <= storm.model.inside, "all are worked on")
     return await storm.leave(visitors)
 
 
-_WINDOWS: dict[str, Callable[[_Storm], Awaitable[list[float]]]] = {
+_WINDOWS: dict[str, Callable[[Storm], Awaitable[list[float]]]] = {
     "queued": _queued,
     "before the first token": _before_first,
     "mid-stream": _mid_stream,
@@ -224,8 +106,8 @@ def compare(plan: Plan, *, times: int) -> Outcome:
         Chart("freed_most_ms", "all places are free after, ms", "{window}"),
         (Goal(sage_row, "freed_most_ms", most=50.0), Goal(sage_row, "left", most=0.0)),
         [
-            "freed: from when the client has left until its request has left the server, and the engine behind it",
-            "left over: tasks, requests, calls of the service and requests in its engine; all share a core",
+            "freed: from when the client has left until its request has left the server and the engine",
+            "left over: tasks, requests, calls (program and service), requests in the engine; all on one core",
         ],
     )
 
@@ -233,10 +115,10 @@ def compare(plan: Plan, *, times: int) -> Outcome:
 async def _rows(plan: Plan, times: int) -> list[Row]:
     model = Model(EngineOptions(max_num_seqs=64, step=0.01), _PADDING)
     env = model_program(model, call_window=16)
-    watched = _Watched(sage.serving.openai_app(env, chat={"words": "words"}, admission=_ADMISSION))
+    watched = Watched(sage.serving.openai_app(env, chat={"words": "words"}, admission=_ADMISSION))
     rows: list[Row] = []
-    async with hosted(watched, send_buffer=_BUFFER) as port:
-        storm = _Storm(watched, model, port)
+    async with hosted(watched, send_buffer=BUFFER) as port:
+        storm = Storm(watched, model, port)
         await _before_first(storm)  # so that there are as many workers as there will be
         await storm.settle()
         for window, leave in _WINDOWS.items():
@@ -246,7 +128,7 @@ async def _rows(plan: Plan, times: int) -> list[Row]:
     return rows
 
 
-async def _row(window: str, took: list[float], storm: _Storm) -> Row:
+async def _row(window: str, took: list[float], storm: Storm) -> Row:
     # A turn of the loop or two, for what only has to run to its end.
     for _ in range(5):
         await asyncio.sleep(0)
@@ -257,5 +139,5 @@ async def _row(window: str, took: list[float], storm: _Storm) -> Row:
         "freed_p50_ms": percentile(took, 50),
         "freed_p99_ms": percentile(took, 99),
         "freed_most_ms": max(took),
-        "left": storm.left,
+        "left": storm.left + await storm.open_calls(),
     }

@@ -48,7 +48,7 @@ def compare(plan: Plan, works: Sequence[Streams]) -> Outcome:
         plan.progress(f"serving.tokens: {streams.at_once} at once")
         rows += _rows(streams, [_round(streams, WAYS) for _ in range(1 + plan.pairs)][1:])
     notes = [
-        "speed and CPU × are against queues of 1,024, first × is against queues of 16: sage has both in one program",
+        "speed and CPU × are against queues of 1,024, first × is against queues of 16",
     ]
     if plan.peers:
         rows += _peer_rows(plan, works[0], notes)
