@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, TypeVar
 
 from sage.operators.callables import BoundFunction, UserFunction, user_function
-from sage.operators.calls import Call, left
+from sage.operators.calls import Call, CallHolder, left
 from sage.operators.contract import Emissions, Logic, Operator
 from sage.operators.elements import Batch, Watermark
 from sage.operators.errors import InvalidOperator
@@ -140,7 +140,7 @@ class _Map2(_Side):
         return BoundFunction(super().bind(subtask, parallelism).call, None)
 
 
-class _CoMapLogic(Logic):
+class _CoMapLogic(Logic, CallHolder):
     """A logic for each port."""
 
     holds_calls = True  # maybe one of the two does
@@ -186,6 +186,11 @@ class _CoMapLogic(Logic):
                     yield from self._passed(emission)
                 else:
                     yield emission
+
+    def abandon(self) -> None:
+        for logic in self._logics:
+            if isinstance(logic, CallHolder):
+                logic.abandon()
 
     async def close(self) -> None:
         first, second = self._logics

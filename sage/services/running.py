@@ -263,7 +263,7 @@ class RunningService:
         from stamina import retry_context
 
         async for trial in retry_context(
-            on=lambda error: not isinstance(error, _FINAL),
+            on=_may_help,
             attempts=policy.attempts,
             timeout=None,
             wait_initial=policy.delay,
@@ -293,6 +293,11 @@ class RunningService:
             note = f"from service {self.definition.name}.{method}{which} ({self.definition.place})"
             if note not in getattr(error, "__notes__", ()):
                 error.add_note(note)
+
+
+def _may_help(error: BaseException) -> bool:
+    """Whether to try again. What is no `Exception` is a cancellation: it is the caller's, and goes on to it."""
+    return isinstance(error, Exception) and not isinstance(error, _FINAL)
 
 
 def _limiter(rate: float | None) -> "AsyncLimiter | None":

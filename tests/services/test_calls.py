@@ -176,6 +176,36 @@ async def test_a_failed_call_is_tried_again() -> None:
         assert services.statistics()["flaky"].retries == 2
 
 
+class Endless(sage.Service):
+    """Counts how often it is asked, and never answers."""
+
+    asked = 0
+
+    async def ask(self) -> None:
+        Endless.asked += 1
+        await asyncio.Event().wait()
+
+
+@virtual_time
+@pytest.mark.parametrize("ending", ["cancel", "deadline"])
+async def test_a_call_that_is_given_up_is_not_tried_again(ending: str) -> None:
+    env = sage.Environment("given up")
+    env.register_service("endless", Endless, retry=sage.Retry(attempts=3, delay=0.5))
+    Endless.asked = 0
+    async with env.services() as services:
+        if ending == "deadline":
+            with pytest.raises(sage.DeadlineExceeded), sage.deadline(1):
+                await services["endless"].ask()
+        else:
+            call = asyncio.create_task(services["endless"].ask())
+            await asyncio.sleep(1)
+            call.cancel()
+            await asyncio.wait([call], timeout=10)
+            assert call.cancelled()
+        await asyncio.sleep(10)
+    assert Endless.asked == 1
+
+
 @virtual_time
 async def test_the_last_failure_is_raised() -> None:
     env = sage.Environment("retry")
