@@ -47,7 +47,7 @@ def test_to_ask_while_something_goes_on_counts_it_once(watch: Watch, state: str)
         watch.now += 3
         assert sum(meter.seconds()) == asked
         assert sum(meter.seconds()) == asked
-    assert dict(zip((BUSY, IDLE, BLOCKED), meter.seconds(), strict=True))[state] == 6
+    assert meter.seconds()[(BUSY, IDLE, BLOCKED).index(state)] == 6
 
 
 def test_what_is_done_for_tasks_further_down_is_on_their_account(watch: Watch) -> None:
