@@ -231,7 +231,8 @@ class PoolLogic(Logic, CallHolder):
             slot.outputs = outputs or None
             if not self._ordered:
                 lane.line.append(slot)
-        self.tell(slot)
+        if not lane.told and not (self._ordered and lane.line[0] is not slot):
+            self.tell(slot)
 
     def crowded(self, slot: Slot) -> bool:
         """Whether a generator has made enough for now."""

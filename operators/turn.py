@@ -29,14 +29,15 @@ class Turn:
         budget: seconds of work in one turn.
     """
 
-    __slots__ = ("_begun", "_budget", "_ends", "_loop", "_passed", "_passing", "_resting", "number")
+    __slots__ = ("_budget", "_ends", "_loop", "_passed", "_passing", "_resting", "begun", "number")
 
     def __init__(self, budget: float) -> None:
         #: Changes from one turn to the next, if anything has begun in it.
         self.number = 0
         self._budget = budget
         self._loop = asyncio.get_running_loop()
-        self._begun = False
+        #: Whether anything has begun in the turn that is going on.
+        self.begun = False
         # When the share is used up; `None` before anybody has asked.
         self._ends: float | None = None
         # How many were told in this turn that it is not.
@@ -47,8 +48,8 @@ class Turn:
 
     def begin(self) -> int:
         """A piece of work begins; return the number of the turn."""
-        if not self._begun:
-            self._begun = True
+        if not self.begun:
+            self.begun = True
             self._loop.call_soon(self._next)
         return self.number
 
@@ -96,7 +97,7 @@ class Turn:
 
     def _next(self) -> None:
         self.number += 1
-        self._begun = False
+        self.begun = False
         self._ends = None
         wake, self._passed = 2 * max(self._passed, 1), 0
         while self._resting and wake:

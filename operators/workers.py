@@ -247,7 +247,7 @@ class Workers:
                 continue
             self._working += 1
             lane = slot.lane
-            number = turn.begin()
+            number = turn.number if turn.begun else turn.begin()
             if lane.call is not None:
                 pool.started(slot)
                 await self._work_for_call(slot, start, task)
