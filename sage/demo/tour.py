@@ -17,10 +17,10 @@ from sage.demo.asking import Ask, own_client, preferred_client
 from sage.demo.indexing import Indexing
 from sage.demo.interview import QUESTIONS, interview
 from sage.demo.report import graphs, indexed
-from sage.demo.server import serving
 from sage.jobs import JobResult
 from sage.middleware import ModelServer
 from sage.serving import ServingApp, openai_app
+from sage.serving.block import served
 from sage.serving.installed import needed
 
 __all__ = ["MODEL", "Demonstration", "ask", "check", "prepare", "show_index", "stay"]
@@ -100,7 +100,8 @@ async def ask(demonstration: Demonstration, questions: Sequence[str], listening:
     Raises:
         NotAvailable: the server could not start.
     """
-    async with serving(demonstration.app, listening) as url, demonstration.client(ModelServer(url, MODEL)) as client:
+    async with served(demonstration.app, listening) as origin, demonstration.client(_at(origin)) as client:
+        url = _at(origin).url
         console.print(Text(f"Asking {url} over the OpenAI protocol.", style="dim"))
         for question in questions or QUESTIONS:
             await interview(client, question, console)
@@ -118,9 +119,14 @@ async def stay(demonstration: Demonstration, listening: socket, console: Console
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with serving(demonstration.app, listening) as url:
+    async with served(demonstration.app, listening) as origin:
+        url = _at(origin).url
         console.out(f"\nServing {MODEL} at {url}; press Ctrl-C to stop. Ask it:\n\n{_curl(url)}", highlight=False)
         await stop.wait()
+
+
+def _at(origin: str) -> ModelServer:
+    return ModelServer(f"{origin}/v1", MODEL)
 
 
 def _curl(url: str) -> str:

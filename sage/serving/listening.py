@@ -5,7 +5,7 @@ import socket
 
 from sage.errors import GraphError
 
-__all__ = ["check_exposed", "listen"]
+__all__ = ["check_exposed", "is_loopback", "listen"]
 
 #: Bytes that the kernel holds of what a client has not taken yet. Left to itself it takes megabytes, and a client that
 #: reads nothing would be noticed only behind thousands of tokens.
@@ -23,7 +23,7 @@ def check_exposed(host: str, *, guarded: bool, insecure: bool) -> None:
     Raises:
         GraphError: strangers could use it.
     """
-    if guarded or insecure or _is_loopback(host):
+    if guarded or insecure or is_loopback(host):
         return
     raise GraphError(
         f"host {host!r} is beyond this machine, and the server asks for no API key: give it keys "
@@ -51,7 +51,8 @@ def listen(host: str, port: int, *, stall: float = 60.0) -> socket.socket:
     return listening
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches it."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
