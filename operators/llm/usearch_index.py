@@ -17,6 +17,8 @@ class UsearchIndex:
     Y. Malkov and D. Yashunin, Efficient and Robust Approximate Nearest Neighbor Search Using Hierarchical Navigable
     Small World Graphs (2018).
 
+    In a program that uses Ray, too, write ``import ray`` first: loaded behind usearch it would end the process.
+
     Args:
         dimensions: how many numbers a vector has.
         precision: how numbers are kept: ``"f32"``, ``"f16"``, ``"bf16"`` or ``"i8"``.

@@ -37,8 +37,8 @@ class ServiceProxy:
             method: Callable[..., Any] = stream
         else:
 
-            async def call(*args: Any, **kwargs: Any) -> Any:
-                return await service.call(name, args, kwargs)
+            def call(*args: Any, **kwargs: Any) -> Any:
+                return service.call(name, args, kwargs)  # to be awaited
 
             method = call
         if name in service.methods and name not in LIFE_CYCLE:

@@ -37,7 +37,11 @@ def load_ray() -> ModuleType:
 
     Raises:
         RayNotInstalled: there is none.
+        ClusterError: it would end the process, for a library was loaded that it does not go together with.
     """
+    if "ray" not in sys.modules and "usearch" in sys.modules:
+        # Both bring parts of the C++ library, and whoever comes first has his used by both. Ray fails on the other's.
+        raise ClusterError("usearch was imported before Ray, which would end this process: import ray first")
     try:
         import ray
     except ModuleNotFoundError as error:
@@ -61,7 +65,7 @@ def ensure_ray_initialized(address: str | None = None, **options: Any) -> RayClu
 
     Raises:
         RayNotInstalled: Ray is not installed.
-        ClusterError: the cluster cannot be joined or started, or this process is part of another one.
+        ClusterError: usearch was imported before Ray; or the cluster cannot be joined or started, or this process is part of another one.
     """
     ray = load_ray()
     with _lock:

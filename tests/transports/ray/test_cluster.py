@@ -3,12 +3,13 @@
 import asyncio
 import os
 import sys
+from types import ModuleType
 
 import pytest
 
 from sage.transports import ConnectError
 from sage.transports.ray import ClusterError, RayNotInstalled, RayQueueDescriptor, ensure_ray_initialized
-from sage.transports.ray.cluster import _importable
+from sage.transports.ray.cluster import _importable, load_ray
 
 
 def test_a_second_time_is_harmless() -> None:
@@ -30,6 +31,13 @@ def test_without_ray_one_line_tells_what_to_install(monkeypatch: pytest.MonkeyPa
     assert isinstance(told.value, ImportError)
     with pytest.raises(RayNotInstalled):
         asyncio.run(RayQueueDescriptor[int](4).put(1))
+
+
+def test_behind_a_library_that_it_fails_with_it_is_not_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "ray")
+    monkeypatch.setitem(sys.modules, "usearch", ModuleType("usearch"))
+    with pytest.raises(ClusterError, match="usearch was imported before Ray.*import ray first"):
+        load_ray()
 
 
 def test_a_cluster_that_cannot_be_joined_is_told_by_the_queue(monkeypatch: pytest.MonkeyPatch) -> None:
