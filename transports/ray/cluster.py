@@ -65,7 +65,8 @@ def ensure_ray_initialized(address: str | None = None, **options: Any) -> RayClu
 
     Raises:
         RayNotInstalled: Ray is not installed.
-        ClusterError: usearch was imported before Ray; or the cluster cannot be joined or started, or this process is part of another one.
+        ClusterError: usearch was imported before Ray; or the cluster cannot be joined or started, or this process is
+            part of another one.
     """
     ray = load_ray()
     with _lock:

@@ -36,7 +36,7 @@ def test_without_ray_one_line_tells_what_to_install(monkeypatch: pytest.MonkeyPa
 def test_behind_a_library_that_it_fails_with_it_is_not_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "ray")
     monkeypatch.setitem(sys.modules, "usearch", ModuleType("usearch"))
-    with pytest.raises(ClusterError, match="usearch was imported before Ray.*import ray first"):
+    with pytest.raises(ClusterError, match=r"usearch was imported before Ray.*import ray first"):
         load_ray()
 
 
