@@ -1,7 +1,8 @@
 # Every target makes its own environment in .venv first. It needs Python 3.11 or later, make and the package index.
 #
 #   make demo     see sage at work
-#   make test     run the tests, then show the lines they did not reach     (make test ARGS="-k channel")
+#   make test     run the tests     (make test ARGS="-k channel")
+#   make cover    the same, then show the lines they did not reach
 #   make check    lint, format, types, layers
 #   make bench    measure sage beside other ways to do the same work        (make bench ARGS="...")
 #   make clean    remove everything that was made
@@ -16,7 +17,7 @@ INSTALL := $(BIN)/python -m pip install -q -q --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test check bench clean
+.PHONY: help setup demo test cover check bench clean
 
 help:
 	@sed -n '/^#   make/s/^#   //p' Makefile
@@ -27,6 +28,9 @@ demo: $(VENV)/.installed-demo
 	@$(BIN)/sage demo $(ARGS)
 
 test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest $(ARGS)
+
+cover: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered $(ARGS)
 
 check: $(VENV)/.installed-dev
