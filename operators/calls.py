@@ -14,11 +14,12 @@ pauses while its caller has a window full of unread ones, and nobody else does.
 from abc import ABC, abstractmethod
 from collections import Counter, deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from sage.operators.elements import Batch
 
-__all__ = ["Call", "CallHolder", "alive", "entered", "left"]
+__all__ = ["Call", "CallHolder", "Deaths", "alive", "entered", "left"]
 
 
 _NONE_WAIT: list[Callable[[], None]] = []
@@ -256,6 +257,36 @@ class CallHolder(ABC):
     @abstractmethod
     def abandon(self) -> None:
         """Nobody wants what would come of it any more: let go of it all. Called right before `close`, if at all."""
+
+
+class Deaths:
+    """Watches calls that share something, and tells when the last of them has died.
+
+    Args:
+        calls: the calls, alive; each may be there more than once.
+        then: called, once, when all have died.
+    """
+
+    def __init__(self, calls: list[Call], then: Callable[[], Any]) -> None:
+        self._then = then
+        self._kills = {call: partial(self._died, call) for call in calls}
+        for call, kill in list(self._kills.items()):
+            call.attach(kill)
+
+    @property
+    def all_died(self) -> bool:
+        """Whether all of them have."""
+        return not self._kills
+
+    def close(self) -> None:
+        """Watch no more."""
+        for call, kill in self._kills.items():
+            call.detach(kill)
+
+    def _died(self, call: Call) -> None:
+        self._kills.pop(call, None)
+        if not self._kills:
+            self._then()
 
 
 def entered(calls: list[Call]) -> None:

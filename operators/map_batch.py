@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar, cast
 
 from sage.operators.callables import BoundFunction, Shape
-from sage.operators.calls import alive
+from sage.operators.calls import Call, Deaths, alive
 from sage.operators.contract import Context, Emissions, Logic, Wait
 from sage.operators.each import EachRecord, final_failure
 from sage.operators.elements import Batch, Watermark
@@ -229,11 +229,28 @@ class _PooledMapBatch(PoolLogic):
 
     def start(self, slot: Slot) -> Awaitable[Any]:
         call: _ListCall = slot.value
-        if call.todo is None and call.batch.calls is not None:
+        if call.batch.calls is None:
+            return cast("Awaitable[Any]", self.call(call.values))
+        if call.todo is None:
             call.batch = alive(call.batch) or call.batch.slice(0, 0)
-            if not call.batch:
-                return _nothing()
-        return cast("Awaitable[Any]", self.call(call.values))
+        return self._for_calls(call, call.batch.calls or [])
+
+    async def _for_calls(self, call: _ListCall, calls: list[Call]) -> Any:
+        """Call the function in a task of its own, which is cancelled when the last of these calls has died."""
+        values, wanted = call.values, [one for one in calls if not one.dead]
+        if not wanted:
+            return [None] * len(values)
+        running = asyncio.ensure_future(self.call(values))
+        deaths = Deaths(wanted, running.cancel)
+        try:
+            return await running
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not deaths.all_died or (task is not None and task.cancelling()):
+                raise
+            return [None] * len(values)  # nobody gets them
+        finally:
+            deaths.close()
 
     def results(self, slot: Slot, returned: Any) -> list[Any]:
         call: _ListCall = slot.value
@@ -268,11 +285,6 @@ class _PooledMapBatch(PoolLogic):
 
 class _SomeFailed(Exception):
     """Some values of a list have failed: has the pool try again, if the policy says so."""
-
-
-async def _nothing() -> list[Any]:
-    """The results of a list whose calls all died while it waited."""
-    return []
 
 
 def _gatherer(operator: MapBatch[Any, Any]) -> Gatherer:

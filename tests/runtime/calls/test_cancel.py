@@ -342,3 +342,30 @@ async def test_an_endless_plain_generator_of_a_call_that_died_on_its_way_is_neve
         task.cancel()
         await asyncio.wait_for(hall.settled(), 1)
         assert set((await hall.ask("x", "short"))[0]) == {"short"}
+
+
+@virtual_time
+async def test_a_list_is_given_up_when_the_last_of_its_calls_has_died() -> None:
+    log: list[str] = []
+
+    async def slow(values: list[str]) -> list[str]:
+        try:
+            await asyncio.sleep(10)
+            log.append("done")
+        finally:
+            log.append("closed")
+        return values
+
+    env = sage.Environment("lists")
+    env.endpoint("ask").map_batch(slow, max_size=2, max_wait=1).reply()
+    async with env.start() as job:
+        first, second = (asyncio.create_task(job.call("ask", name)) for name in "ab")
+        await asyncio.sleep(1)
+        first.cancel()
+        await asyncio.sleep(1)
+        assert log == []  # the other still waits for it
+        second.cancel()
+        await asyncio.sleep(1)
+        assert log == ["closed"]
+        assert job.open_calls == 0
+        assert await job.call("ask", "c") == "c"  # the place is free again
