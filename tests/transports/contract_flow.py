@@ -154,7 +154,9 @@ class FlowContract(OpensChannels):
             await small
             assert large.cancelled()
             await channel.sender.send("mark", 0)
-            assert await channel.take(3) == ["first", "small", "mark"]
+            first, *others = await channel.take(3)
+            assert first == "first"
+            assert sorted(others) == ["mark", "small"]  # of two senders: no order is promised
 
     async def test_a_send_cancelled_right_after_it_was_granted_gives_its_places_on(self, maker: Maker) -> None:
         async with self.open(maker, capacity=1, senders=3) as channel:
