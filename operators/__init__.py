@@ -9,7 +9,6 @@ consists of.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from sage.operators.calls import Call
 from sage.operators.contract import Context, Emission, Emissions, Emit, Logic, Operator, Tagged, TimerHandle, Wait
 from sage.operators.elements import Barrier, Batch, Element, EndOfStream, Watermark
 from sage.operators.errors import InvalidOperator, NotReplayable, OperatorError, RecordFailed
@@ -29,6 +28,7 @@ from sage.operators.source import Outlet, PullReader, PushReader, Source, Source
 
 if TYPE_CHECKING:
     from sage.operators.aggregate import Count, Fold, Max, Min, Reduce, Sum
+    from sage.operators.calls import Call
     from sage.operators.connect import CoMap
     from sage.operators.endpoint import Endpoint, Inlet, Request
     from sage.operators.file_sink import WriteLines
@@ -126,6 +126,7 @@ __all__ = [
 ]
 
 _LAZY = {
+    "Call": "calls",
     "CoMap": "connect",
     "Collect": "list_sink",
     "Count": "aggregate",

@@ -231,6 +231,7 @@ class PoolLogic(Logic, CallHolder):
             slot.outputs = outputs or None
             if not self._ordered:
                 lane.line.append(slot)
+        # As `tell` asks by itself: for most records that is all there is to it, and a call is saved.
         if not lane.told and not (self._ordered and lane.line[0] is not slot):
             self.tell(slot)
 

@@ -3,10 +3,13 @@
 import os
 from dataclasses import dataclass
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
-from sage.admission import Admission
 from sage.errors import GraphError, NotAvailable
 from sage.operators.numbers import is_count, is_number
+
+if TYPE_CHECKING:
+    from sage.admission import Admission
 
 __all__ = ["Config"]
 
@@ -37,7 +40,7 @@ class Config:
     channel_capacity: int = 4096
     budget: float = 0.002
     call_window: int = 256
-    admission: Admission | None = None
+    admission: "Admission | None" = None
 
     def __post_init__(self) -> None:
         asked = "engine"
@@ -53,8 +56,8 @@ class Config:
         _at_least_one("batch_size", self.batch_size)
         _at_least_one("channel_capacity", self.channel_capacity)
         _at_least_one("call_window", self.call_window)
-        if self.admission is not None and not isinstance(self.admission, Admission):
-            raise GraphError(f"admission={self.admission!r}: write sage.Admission(max_requests=...)")
+        if self.admission is not None:
+            _check_admission(self.admission)
         if not is_number(self.budget, beyond=True):
             raise GraphError(
                 f"budget={self.budget!r}: write the seconds an operator may work before it gives way, above 0"
@@ -64,6 +67,13 @@ class Config:
     def records_per_batch(self) -> int:
         """The batch size in force: a batch larger than a channel would overshoot the bound that the user asked for."""
         return min(self.batch_size, self.channel_capacity)
+
+
+def _check_admission(admission: object) -> None:
+    from sage.admission import Admission  # loaded for programs that bound their requests: `import sage` stays light
+
+    if not isinstance(admission, Admission):
+        raise GraphError(f"admission={admission!r}: write sage.Admission(max_requests=...)")
 
 
 def _at_least_one(name: str, value: object) -> None:

@@ -1,6 +1,6 @@
 """The graph: logical (as written), validated, physical (as deployed), drawn.
 
-The physical plan is loaded when the first program is run.
+The physical plan and the validation are loaded when the first program is run.
 """
 
 from importlib import import_module
@@ -10,10 +10,10 @@ from sage.graph.draw import GraphView
 from sage.graph.feedback import FeedbackHead, loops
 from sage.graph.logical import Edge, Graph, Node
 from sage.graph.partitioning import Auto, Broadcast, Custom, Forward, Hash, Partitioning, Rebalance, Rescale
-from sage.graph.validate import validate
 
 if TYPE_CHECKING:
     from sage.graph.plan import Link, Plan, Subtask, physical_plan
+    from sage.graph.validate import validate
 
 __all__ = [
     "Auto",
@@ -37,14 +37,14 @@ __all__ = [
     "validate",
 ]
 
-_LAZY = ("Link", "Plan", "Subtask", "physical_plan")
+_LAZY = {"Link": "plan", "Plan": "plan", "Subtask": "plan", "physical_plan": "plan", "validate": "validate"}
 
 if not TYPE_CHECKING:  # with it, checkers would take every misspelt name for `Any`
 
     def __getattr__(name: str) -> Any:
         if name not in _LAZY:
             raise AttributeError(f"module 'sage.graph' has no attribute {name!r}")
-        value = globals()[name] = getattr(import_module("sage.graph.plan"), name)
+        value = globals()[name] = getattr(import_module(f"sage.graph.{_LAZY[name]}"), name)
         return value
 
     def __dir__() -> list[str]:

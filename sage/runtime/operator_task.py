@@ -202,14 +202,10 @@ class OperatorTask(Task):
         self.meter.records_in += records
         self.gate.port = port
         try:
-            if batch.calls is not None:
-                wanted = alive(batch) if self._dead else batch
-                if wanted is None:
-                    return
-                batch = wanted
-                if not self.logic.holds_calls:
-                    self.router.moving = batch.calls
-            emissions = iter(self.logic.process(batch, port))
+            wanted = batch if batch.calls is None else self._wanted(batch)
+            if wanted is None:
+                return
+            emissions = iter(self.logic.process(wanted, port))
             if self.send(emissions):
                 if batch.calls is not None:
                     self._let_go()
@@ -226,6 +222,13 @@ class OperatorTask(Task):
         (emissions, records), self._rest = self._rest, None
         await self._send_rest(emissions, records, perf_counter())
         self._let_go()
+
+    def _wanted(self, batch: Batch[Any]) -> Batch[Any] | None:
+        """Of records of calls those that somebody waits for. Unless the logic keeps them, `_let_go` is to follow."""
+        wanted = alive(batch) if self._dead else batch
+        if wanted is not None and not self.logic.holds_calls:
+            self.router.moving = wanted.calls
+        return wanted
 
     def _let_go(self) -> None:
         """What was worked on is inside no more, unless something was emitted in its place."""
@@ -251,24 +254,22 @@ class OperatorTask(Task):
 
     async def _work_for_calls(self, batch: Batch[Any]) -> None:
         """Have the logic work on records of calls: those of dead ones are dropped, and the others counted."""
-        self.meter.records_in += len(batch.values)
         records = len(batch.values)
+        self.meter.records_in += records
         if records > self._pace.size and not self.logic.takes_whole_batches:
             await self._in_pieces(batch, records)
         else:
             await self._piece(batch)
 
     async def _piece(self, batch: Batch[Any]) -> None:
-        wanted = alive(batch) if self._dead and batch.calls is not None else batch
+        wanted = batch if batch.calls is None else self._wanted(batch)
         if wanted is None:
             return
-        pace, router, records = self._pace, self.router, len(wanted.values)
-        if not self.logic.holds_calls:
-            router.moving = wanted.calls
+        records = len(wanted.values)
         began = perf_counter()
         emissions = iter(self.logic.process(wanted, self.gate.port))
         if self.send(emissions) or await self._send_rest(emissions, records, began):
-            pace.took(records, perf_counter() - max(began, self.meter.since))
+            self._pace.took(records, perf_counter() - max(began, self.meter.since))
         self._let_go()
 
     async def _in_pieces(self, batch: Batch[Any], records: int) -> None:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from sage.serving.mock.bodies import TextRequest
 from sage.serving.mock.chunks import DONE, Shape
 from sage.serving.mock.faults import Trouble
-from sage.serving.mock.http import Send, encoded, send_json
+from sage.serving.mock.http import encoded, send_json
 from sage.serving.mock.options import MockOptions
 from sage.serving.mock.reading import TokenReader
 from sage.serving.mock.texts import cut_at_stop, words
+from sage.serving.presence import Send
 
 __all__ = ["Script", "send_stream", "send_whole"]
 

@@ -24,19 +24,11 @@ from sage.serving.mock.bodies import TextRequest, read_chat, read_completion, re
 from sage.serving.mock.chunks import ChatShape, CompletionShape, Shape
 from sage.serving.mock.engine import MockEngine
 from sage.serving.mock.faults import Faults, Trouble
-from sage.serving.mock.http import (
-    Disconnected,
-    Receive,
-    Refused,
-    Scope,
-    Send,
-    read_body,
-    send_json,
-    while_connected,
-)
+from sage.serving.mock.http import Disconnected, Refused, read_body, send_json
 from sage.serving.mock.options import MockOptions
 from sage.serving.mock.reading import TokenReader, reading
 from sage.serving.mock.texts import as_base64, vector
+from sage.serving.presence import Presence, Receive, Scope, Send
 
 __all__ = ["MockServer"]
 
@@ -109,7 +101,8 @@ class MockServer:
             _only(method, "POST")
             work, trouble = self._work[path], self._trouble(headers)
             body = await read_body(receive)
-            await while_connected(receive, partial(work, body, trouble, send))
+            async with Presence(receive):
+                await work(body, trouble, send)
             return
         _only(method, "GET")
         await send_json(send, self._told(path))

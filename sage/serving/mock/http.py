@@ -1,16 +1,12 @@
 """As much of HTTP as the synthetic server needs, on bare ASGI."""
 
 import json
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Mapping
 from typing import Any
 
-import anyio
+from sage.serving.presence import Receive, Send
 
-__all__ = ["Disconnected", "Receive", "Refused", "Scope", "Send", "read_body", "send_json", "while_connected"]
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+__all__ = ["Disconnected", "Refused", "encoded", "read_body", "send_json"]
 
 #: Bodies that are larger are refused before they are read to the end, in bytes.
 MAX_BODY = 16 * 1024 * 1024
@@ -91,26 +87,3 @@ async def send_json(send: Send, body: object, status: int = 200, headers: Mappin
 def encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
     """Headers as ASGI has them."""
     return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-
-
-async def while_connected(receive: Receive, work: Callable[[], Awaitable[None]]) -> None:
-    """Do `work`, and cancel it when the client goes away, wherever it stands.
-
-    Cancel safety: when cancelled, so is `work`.
-    """
-
-    async def watch() -> None:
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        group.cancel_scope.cancel()
-
-    failure: Exception | None = None
-    async with anyio.create_task_group() as group:
-        group.start_soon(watch)
-        try:
-            await work()
-        except Exception as error:
-            failure = error  # told outside of the group, which would wrap it
-        group.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
