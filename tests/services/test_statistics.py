@@ -16,7 +16,7 @@ from sage.testing import virtual_time
 class Model(sage.Service):
     """Works on lists, and on some at once."""
 
-    @sage.batched(max_size=4, max_wait=0.01)
+    @sage.batched(max_size=4, max_wait=0.25)
     async def square(self, numbers: list[int]) -> list[int]:
         return [number * number for number in numbers]
 
