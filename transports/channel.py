@@ -21,11 +21,11 @@ How it ends, and how each side learns of it:
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from types import TracebackType
 from typing import Generic, NamedTuple, Self, TypeVar
 
-__all__ = ["ChannelStatistics", "ReceiveChannel", "SendChannel"]
+__all__ = ["ChannelStatistics", "ReceiveChannel", "SendChannel", "Supply"]
 
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
@@ -47,6 +47,15 @@ class ChannelStatistics(NamedTuple):
     waiting: int
 
 
+class Supply(NamedTuple, Generic[T_co]):
+    """How the items of a receiving end are taken when nothing but them has to be looked at."""
+
+    #: Empty while there are none; the same object for good.
+    items: Sized
+    #: Takes the oldest, as `receive_nowait` does; there must be one.
+    take: Callable[[], T_co]
+
+
 class SendChannel(ABC, Generic[T_contra]):
     """The end that sends. Use it as an async context manager, or call `aclose` when there is nothing more to send.
 
@@ -57,6 +66,16 @@ class SendChannel(ABC, Generic[T_contra]):
     name: str
     #: Where its queue lives, as errors tell it.
     address: str
+    #: How many items, of one record each, may `follow` those that were sent. It is 0 again when the loop gets control.
+    room: int = 0
+
+    def follow(self, item: T_contra) -> None:
+        """Send an item, of one record, for which there is `room`. Nothing is looked at that was when it was made.
+
+        Raises:
+            CodecError: the item cannot be carried.
+        """
+        raise NotImplementedError(f"{type(self).__name__} makes no room")
 
     @abstractmethod
     def try_send(self, item: T_contra, size: int = 1) -> bool:
@@ -134,6 +153,8 @@ class ReceiveChannel(ABC, Generic[T_co]):
     name: str
     #: Where its queue lives, as errors tell it.
     address: str
+    #: `None` if its items are taken by the methods only.
+    supply: Supply[T_co] | None = None
 
     @abstractmethod
     def drain(self) -> list[T_co]:

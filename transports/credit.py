@@ -18,7 +18,7 @@ Invariants, checked by property tests:
 """
 
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable
 from typing import Generic, TypeVar
 
 from sage.transports.errors import InvalidChannel
@@ -35,7 +35,7 @@ class Credit(Generic[Token]):
         capacity: how many records the queue holds, at least 1; `None` for no bound.
     """
 
-    __slots__ = ("_line", "capacity", "used")
+    __slots__ = ("capacity", "line", "used")
 
     def __init__(self, capacity: int | None) -> None:
         if capacity is not None and capacity < 1:
@@ -44,18 +44,13 @@ class Credit(Generic[Token]):
         self.capacity = capacity
         #: Places taken, by what is queued and by what was granted and is about to be sent.
         self.used = 0
-        # Who waits, in order of arrival, with the size of the request. Whoever leaves early is found at once.
-        self._line: OrderedDict[Token, int] = OrderedDict()
+        #: Who waits, first come first, with the size of the request. Whoever leaves early is found at once.
+        self.line: OrderedDict[Token, int] = OrderedDict()
 
     @property
     def waiting(self) -> int:
         """How many requests stand in line."""
-        return len(self._line)
-
-    @property
-    def line(self) -> Iterable[Token]:
-        """Who stands in line, first come first."""
-        return tuple(self._line)
+        return len(self.line)
 
     def try_acquire(self, size: int) -> bool:
         """Take `size` places if they are free and nobody stands in line before; size 0 always passes.
@@ -68,7 +63,7 @@ class Credit(Generic[Token]):
         if size < 1:
             if size < 0:
                 raise ValueError(f"an item holds 0 records or more; its size cannot be {size}")
-        elif self._line or (used and self.capacity is not None and taken > self.capacity):
+        elif self.line or (used and self.capacity is not None and taken > self.capacity):
             return False
         self.used = taken
         return True
@@ -78,7 +73,7 @@ class Credit(Generic[Token]):
 
         A later `release` or `withdraw` returns `token` once they are granted.
         """
-        self._line[token] = size
+        self.line[token] = size
 
     def release(self, size: int) -> list[Token]:
         """Give `size` places back; return whoever is granted by that. Their places are taken already.
@@ -90,14 +85,14 @@ class Credit(Generic[Token]):
         if left < 0 or size < 0:
             raise ValueError(f"{size} places are given back, but {self.used} are taken: release each record once")
         self.used = left
-        return self._grant() if self._line else []
+        return self._grant() if self.line else []
 
     def withdraw(self, token: Token) -> list[Token]:
         """Leave the line; return whoever is granted by that (a large request may have held up small ones).
 
         Whoever was granted before is no longer in line, and gives the places back by `release` instead.
         """
-        self._line.pop(token, None)
+        self.line.pop(token, None)
         return self._grant()
 
     def _fits(self, size: int) -> bool:
@@ -105,11 +100,11 @@ class Credit(Generic[Token]):
 
     def _grant(self) -> list[Token]:
         granted: list[Token] = []
-        while self._line:
-            token, size = next(iter(self._line.items()))
+        while self.line:
+            token, size = next(iter(self.line.items()))
             if not self._fits(size):
                 break
-            del self._line[token]
+            del self.line[token]
             self.used += size
             granted.append(token)
         return granted

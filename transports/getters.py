@@ -2,10 +2,12 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Sized
 from typing import Generic, NoReturn, TypeVar
 
 from sage.transports.channel import ReceiveChannel
 from sage.transports.errors import BrokenChannel, ChannelError, ClosedChannel, WouldBlock
+from sage.transports.turns import look_again_in_children
 
 __all__ = ["Getters"]
 
@@ -35,13 +37,23 @@ class Getters(Generic[T]):
 
     Args:
         receiver: the end; nobody else may listen to it or take from it.
+
+    Attributes:
+        ready: while it is not empty, `take` gives the oldest item: nobody waits, and nothing else is to be told. It is
+            empty again when the loop gets control.
+        take: takes it.
     """
 
     def __init__(self, receiver: ReceiveChannel[T]) -> None:
         self._receiver = receiver
+        self._supply = receiver.supply
+        self.ready: Sized = ()
+        self.take = receiver.receive_nowait if self._supply is None else self._supply.take
+        self._loop = asyncio.get_running_loop()
         self._line: deque[_Turn] = deque()
         # What happened behind items that were taken together: the next one who takes is told.
         self._untold: BrokenChannel | None = None
+        look_again_in_children(self)
         receiver.listen(self._wake_first)
 
     def get_nowait(self) -> T:
@@ -55,7 +67,16 @@ class Getters(Generic[T]):
             raise self._error(WouldBlock, "others wait already")
         if self._untold is not None:
             self._tell()
-        return self._receiver.receive_nowait()
+        item = self._receiver.receive_nowait()
+        supply = self._supply
+        if supply is not None and supply.items:  # whoever takes one is likely to take the others, too
+            self.ready = supply.items
+            self._loop.call_soon(self.look_again)
+        return item
+
+    def look_again(self) -> None:
+        """Nothing is `ready` any more."""
+        self.ready = ()
 
     def get_rest(self, most: int) -> list[T]:
         """Take up to `most` items more that are there, for who has one; none if others wait for them already.
@@ -68,6 +89,7 @@ class Getters(Generic[T]):
                 items.append(self.get_nowait())
         except BrokenChannel as error:
             self._untold = error
+            self.look_again()
         except ChannelError:
             pass  # nothing more is there, or will come, which is told again
         return items
@@ -88,6 +110,7 @@ class Getters(Generic[T]):
                 pass
         turn = _Turn(owner)
         self._line.append(turn)
+        self.look_again()
         try:
             while True:
                 await turn.future

@@ -6,7 +6,7 @@ Both ends are thin views of one `MemoryQueue`.
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
-from sage.transports.channel import ChannelStatistics, ReceiveChannel, SendChannel
+from sage.transports.channel import ChannelStatistics, ReceiveChannel, SendChannel, Supply
 from sage.transports.errors import ClosedChannel, EndOfChannel, ReceiverClosed, WouldBlock
 from sage.transports.memory_queue import MemoryQueue
 
@@ -35,9 +35,13 @@ class MemorySender(SendChannel[T]):
         if not queue.credit.try_acquire(size):
             return False
         items = queue.items
-        items.append((item, size))
+        values = items.values
+        if size == 1 and items.sizes is None:
+            values.append(item)
+        else:
+            items.append(item, size)
         queue.sent += size
-        if len(items) == 1:
+        if len(values) == 1:
             queue.announce()
         return True
 
@@ -88,12 +92,13 @@ class MemorySender(SendChannel[T]):
 class MemoryReceiver(ReceiveChannel[T]):
     """The receiving end of a channel inside one event loop."""
 
-    __slots__ = ("_closed", "_queue", "address", "name")
+    __slots__ = ("_closed", "_queue", "address", "name", "supply")
 
     def __init__(self, queue: MemoryQueue[T]) -> None:
         queue.open_receiver()
         self.name = queue.name
         self.address = queue.address
+        self.supply = Supply(queue.items.values, queue.take_one)
         self._queue = queue
         self._closed = False
 

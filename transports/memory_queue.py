@@ -1,10 +1,10 @@
 """The queue of a channel inside one event loop: the state that its ends share."""
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from sage.transports.backlog import Backlog
 from sage.transports.channel import ChannelStatistics
 from sage.transports.credit import Credit
 from sage.transports.errors import ReceiverTaken
@@ -55,8 +55,8 @@ class MemoryQueue(Generic[T]):
         self.name = name
         self.address = address
         self.loop = asyncio.get_running_loop()
-        #: Each item with its number of records.
-        self.items: deque[tuple[T, int]] = deque()
+        #: What is queued.
+        self.items: Backlog[T] = Backlog()
         self.credit: Credit[Waiter] = Credit(capacity)
         self._listener: Callable[[], None] | None = None
         # Set while a `receive` waits.
@@ -78,7 +78,7 @@ class MemoryQueue(Generic[T]):
     @property
     def empty(self) -> bool:
         """Whether there is nothing to take."""
-        return not self.items
+        return not self.items.values
 
     @property
     def queued(self) -> int:
@@ -103,38 +103,35 @@ class MemoryQueue(Generic[T]):
     def append(self, item: T, size: int) -> None:
         """Queue the item; its places are taken already."""
         items = self.items
-        items.append((item, size))
+        items.append(item, size)
         self.sent += size
-        if len(items) == 1:
+        if len(items.values) == 1:
             self.announce()
 
     def take_all(self) -> list[T]:
         """Empty the queue, but keep the places taken."""
         items = self.items
-        if len(items) == 1:  # the usual case
-            item, size = items.pop()
+        if len(items.values) == 1:  # the usual case
+            item, size = items.take_one()
             self._received += size
             return [item]
-        taken = [item for item, _ in items]
-        self._received += sum(size for _, size in items)
-        items.clear()
+        taken, sizes = items.take_all()
+        self._received += len(taken) if sizes is None else sum(sizes)
         return taken
 
     def take_one(self) -> T:
         """Take the oldest item and release its places; there must be one."""
-        item, size = self.items.popleft()
+        item, size = self.items.take_one()
         self._received += size
         self.release(size)
         return item
 
     def take_some(self, most: int) -> list[T]:
         """Take up to `most` of the oldest items and release their places."""
-        items = self.items
-        taken = [items.popleft() for _ in range(min(most, len(items)))]
-        records = sum([size for _, size in taken])
+        taken, records = self.items.take_some(most)
         self._received += records
         self.release(records)
-        return [item for item, _ in taken]
+        return taken
 
     def release(self, size: int) -> None:
         """Give places back and wake whoever is granted by that."""
@@ -147,7 +144,7 @@ class MemoryQueue(Generic[T]):
         self._listener = callback
         if self._receiving is None:
             self.announce = callback
-        if self.items or self.ended:
+        if self.items.values or self.ended:
             callback()
 
     async def arrival(self) -> None:
@@ -173,7 +170,7 @@ class MemoryQueue(Generic[T]):
         assert self.open_senders, "a sender closed that was never opened"
         self.open_senders -= 1
         self.watchers.pop(sender, None)
-        for waiter in self.credit.line:
+        for waiter in tuple(self.credit.line):
             if waiter.sender is sender:
                 waiter.wake()
         if not self.open_senders:
@@ -191,8 +188,7 @@ class MemoryQueue(Generic[T]):
     def close_receiver(self) -> None:
         """Drop what is queued, refuse what comes, wake who waits to be refused."""
         self._receiver = False
-        dropped = sum(size for _, size in self.items)
-        self.items.clear()
+        dropped = self.items.clear()
         self.unwanted = True
         for tell in self.watchers.values():
             tell()
@@ -201,7 +197,7 @@ class MemoryQueue(Generic[T]):
         self._listener = None
         self.announce = _nobody
         self._wake_receive()
-        for waiter in self.credit.line:
+        for waiter in tuple(self.credit.line):
             waiter.wake()
         self.release(dropped)
 

@@ -52,6 +52,10 @@ class QueueDescriptor(SharedEnds[T]):
             BrokenChannel: the host is gone.
             ClosedChannel: this descriptor is closed.
         """
+        sender = self._sender
+        if sender is not None and sender.room:  # others came before in this turn of the loop: all is as it was
+            sender.follow(item)
+            return
         self._enter()
         sender = self._sender or await self._open_sender()
         if not sender.try_send(item):
@@ -103,6 +107,9 @@ class QueueDescriptor(SharedEnds[T]):
                 behind all that came from it, and the queue goes on.
             ClosedChannel: this descriptor is closed.
         """
+        getters = self._getters
+        if getters is not None and getters.ready:  # as in `put`
+            return getters.take()
         self._enter()
         getters = self._getters or await self._open_getters()
         try:

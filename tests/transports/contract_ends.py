@@ -272,7 +272,7 @@ class EndsContract(OpensChannels):
         assert descriptor == pickled == copy.copy(descriptor)
         assert hash(descriptor) == hash(pickled)
         receiver = await pickled.open_receiver()
-        async with asyncio.timeout(10), receiver, await copy.copy(descriptor).open_sender() as sender:
+        async with asyncio.timeout(60), receiver, await copy.copy(descriptor).open_sender() as sender:
             await sender.send("item")
             assert await receiver.receive() == "item"
 

@@ -77,7 +77,7 @@ class OpensChannels:
         receiver = await descriptor.open_receiver()
         opened = Opened(descriptor, receiver, [await self.open_sender(descriptor) for _ in range(senders)])
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 yield opened
         finally:
             await opened.aclose()

@@ -43,7 +43,7 @@ async def take(queue: Queue, count: int, most: int) -> list[Any]:
 @both
 @pytest.mark.parametrize("maxsize", [0, 1, 7, 300, 5_000])
 async def test_many_arrive_in_order(way: Ways, maxsize: int) -> None:
-    async with asyncio.timeout(10), way(maxsize) as (queue, puts):
+    async with asyncio.timeout(60), way(maxsize) as (queue, puts):
         putting = asyncio.create_task(puts.put_many(range(3_000)))
         assert await take(queue, 3_000, 256) == list(range(3_000))
         await putting
@@ -51,7 +51,7 @@ async def test_many_arrive_in_order(way: Ways, maxsize: int) -> None:
 
 @both
 async def test_one_and_many_keep_their_order(way: Ways) -> None:
-    async with asyncio.timeout(10), way(100) as (queue, puts):
+    async with asyncio.timeout(60), way(100) as (queue, puts):
 
         async def put_all() -> None:
             await puts.put(0)
@@ -67,7 +67,7 @@ async def test_one_and_many_keep_their_order(way: Ways) -> None:
 
 @both
 async def test_no_more_are_put_than_there_is_room(way: Ways) -> None:
-    async with asyncio.timeout(10), way(10) as (queue, puts):
+    async with asyncio.timeout(60), way(10) as (queue, puts):
         putting = asyncio.create_task(puts.put_many(range(25)))
         got: list[int] = []
         while len(got) < 25:
@@ -79,7 +79,7 @@ async def test_no_more_are_put_than_there_is_room(way: Ways) -> None:
 
 @both
 async def test_a_cancelled_call_has_put_a_beginning(way: Ways) -> None:
-    async with asyncio.timeout(10), way(10) as (queue, puts):
+    async with asyncio.timeout(60), way(10) as (queue, puts):
         putting = asyncio.create_task(puts.put_many(range(100)))
         first = await queue.get_many(3)
         putting.cancel()
@@ -94,7 +94,7 @@ async def test_a_cancelled_call_has_put_a_beginning(way: Ways) -> None:
 
 
 async def test_no_more_are_taken_than_are_wanted_or_there() -> None:
-    async with asyncio.timeout(10), here(0) as (queue, puts):
+    async with asyncio.timeout(60), here(0) as (queue, puts):
         await puts.put_many("abcde")
         assert await queue.get_many(2) == ["a", "b"]
         assert await queue.get_many(1) == ["c"]
@@ -104,7 +104,7 @@ async def test_no_more_are_taken_than_are_wanted_or_there() -> None:
 
 
 async def test_what_cannot_be_carried_stops_behind_what_was_put() -> None:
-    async with asyncio.timeout(10), there(1_000) as (queue, puts):
+    async with asyncio.timeout(60), there(1_000) as (queue, puts):
         with pytest.raises(CodecError, match="object"):
             await puts.put_many([*range(300), object(), 300])
         await puts.put("end")
@@ -112,7 +112,7 @@ async def test_what_cannot_be_carried_stops_behind_what_was_put() -> None:
 
 
 async def test_a_loss_is_told_behind_what_came_before_it() -> None:
-    async with asyncio.timeout(10), there(10) as (queue, puts):
+    async with asyncio.timeout(60), there(10) as (queue, puts):
         sender = await open_far_sender(queue)
         await sender.send("before")
         while queue.qsize() < 1:
@@ -128,7 +128,7 @@ async def test_a_loss_is_told_behind_what_came_before_it() -> None:
 
 
 async def test_who_waits_is_told_of_a_loss_that_was_kept_back() -> None:
-    async with asyncio.timeout(10), there(10) as (queue, puts):
+    async with asyncio.timeout(60), there(10) as (queue, puts):
         sender = await open_far_sender(queue)
         await sender.send("before")
         while queue.qsize() < 1:
@@ -144,7 +144,7 @@ async def test_who_waits_is_told_of_a_loss_that_was_kept_back() -> None:
 
 
 async def test_the_end_is_told_behind_the_last_item() -> None:
-    async with asyncio.timeout(10), there(10) as (queue, _):
+    async with asyncio.timeout(60), there(10) as (queue, _):
         await queue.put_many([1, 2])
         async with RPCQueueDescriptor[Any].from_dict(queue.to_dict(), local=False) as taker:
             assert await take(taker, 2, 10) == [1, 2]

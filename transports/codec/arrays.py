@@ -55,9 +55,12 @@ def _write_array(value: Any, buffers: list[Any]) -> list[Any]:
 
 
 def _flat(value: Any, order: str) -> memoryview:
-    """The memory of an array without gaps; as bytes, since not every dtype has a format."""
-    flat: memoryview = value.reshape(-1, order=order).view("u1").data
-    return flat
+    """The memory of an array without gaps, as bytes."""
+    try:
+        return PickleBuffer(value).raw()
+    except ValueError:  # not every dtype has a format
+        flat: memoryview = value.reshape(-1, order=order).view("u1").data
+        return flat
 
 
 def _read_array(items: list[Any]) -> Any:

@@ -48,7 +48,7 @@ def goes_beside(size: int, buffers: list[Any]) -> bool:
 
 def read_data(data: object) -> bytes | memoryview:
     """What was written inline or beside; anything else is refused."""
-    if isinstance(data, bytes | memoryview):
+    if type(data) is memoryview or type(data) is bytes:
         return data
     raise CodecError("its data are no bytes")
 

@@ -51,9 +51,10 @@ class Encoder:
 
     Attributes:
         beside: the buffers of what `encode_value` packed, until they are taken.
+        busy: it has called a function that may use the codec, and is not done.
     """
 
-    __slots__ = ("_culprit", "_lifting", "_max_bytes", "_pack", "_types", "_watched", "_write_other", "beside")
+    __slots__ = ("_culprit", "_lifting", "_max_bytes", "_pack", "_types", "_watched", "_write_other", "beside", "busy")
 
     def __init__(self, types: Types, *, pickle: bool, max_bytes: int) -> None:
         self._types = types
@@ -63,6 +64,7 @@ class Encoder:
         self._watched = min(LARGE, max_bytes + 1)
         self._pack = self._new_packer().pack
         self.beside: list[Any] = []
+        self.busy = False
         # What could not be written.
         self._culprit: Any = None
         # In how many more values to look for large bytes: after a large value others are likely to follow, while
@@ -79,7 +81,7 @@ class Encoder:
             body: bytes = self._pack([None, [*map(lifted, values)] if self._lifting else values])
         except Exception as error:
             raise self._refusal(error, values) from error
-        if self.beside or self._lifting or len(body) >= self._watched:
+        if self.busy or self._lifting or len(body) >= self._watched:
             self._heed(body, len(values))
         return _encoded((body, self.take_beside() if self.beside else []))
 
@@ -93,7 +95,7 @@ class Encoder:
             packed: bytes = self._pack(lifted(value) if self._lifting else value)
         except Exception as error:
             raise self._refusal(error, [value]) from error
-        if self.beside or self._lifting or len(packed) >= self._watched:
+        if self.busy or self._lifting or len(packed) >= self._watched:
             self._heed(packed, 1)
         return packed
 
@@ -106,8 +108,11 @@ class Encoder:
         return Packer(default=self._write, strict_types=True, buf_size=_FIRST)
 
     def _heed(self, body: bytes, values: int) -> None:
-        """What must be done behind values that have buffers, or are large, or follow large ones."""
+        """What must be done behind values that msgpack does not know, or that are large, or follow large ones."""
+        self.busy = False
         buffers = self.beside
+        if not (buffers or self._lifting or len(body) >= self._watched):
+            return
         size = len(body) + sum([buffer.nbytes for buffer in buffers])
         copied = len(body) + sum([buffer.nbytes for buffer in buffers if type(buffer.obj) is bytes])
         self._lifting = _ALIKE if copied >= LARGE * values else max(0, self._lifting - 1)
@@ -119,6 +124,7 @@ class Encoder:
 
     def _write(self, value: Any) -> Any:
         """What msgpack shall pack instead of a value that it does not know."""
+        self.busy = True
         cls = type(value)
         try:
             writer = WRITERS.get(cls)
@@ -141,6 +147,7 @@ class Encoder:
 
     def _refusal(self, error: Exception, values: list[Any]) -> CodecError:
         """What to raise for an error while packing."""
+        self.busy = False
         self.beside = []
         culprit, self._culprit = self._culprit, None
         if isinstance(error, UnicodeEncodeError):

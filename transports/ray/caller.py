@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from sage.transports.codec import Items
 from sage.transports.ray.frame_queue import FrameQueue, FrameSeat, Taker
 from sage.transports.ray.standing import Standing
 from sage.transports.remote import ProtocolError, SenderPeer, SenderSeat
@@ -175,7 +176,7 @@ class Sender(Caller[SenderSeat], SenderPeer):
         """See `Caller.hear`."""
         if name == "send":
             parcel, records = arguments
-            self.seat.arrived([(parcel, records)])
+            self.seat.arrived(Items([parcel], [records]))
         elif name == "want":
             self.seat.wants(*arguments)
         elif name == "give_back":

@@ -125,7 +125,7 @@ class FrameQueue(HostedQueue):
 
     def put_first(self, frames: Parcels) -> None:
         """Frames come back: they are the next to be given out."""
-        self.items.extendleft(reversed(frames))
+        self.items.put_back(frames)
         self.serve_soon()
 
     def standing(self, seat: FrameSeat | SenderSeat) -> Standing:

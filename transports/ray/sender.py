@@ -30,6 +30,9 @@ class RaySender(RemoteSender[T]):
         self._board.under_way += size
         super()._added(size)
 
+    def _open_room(self) -> None:
+        """None: each item is told when it is put."""
+
 
 class RaySenderLink(SenderLink):
     """See `SenderLink`.

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from sage.transports.channel import ChannelStatistics
+from sage.transports.codec import Items
 from sage.transports.errors import BrokenChannel, CodecError
 from sage.transports.memory import MemorySender
 from sage.transports.memory_queue import MemoryQueue
@@ -60,7 +61,7 @@ class HostedQueue(MemoryQueue[Any]):
         # A sender here found no room, and does not wait for it.
         self._refused = False
         # What was last told to hold up the consumers.
-        self._stuck: tuple[Any, int] | None = None
+        self._stuck: Any = None
         #: Places that senders hold.
         self.lent = 0
         #: How many marks of lost senders are in the queue.
@@ -106,8 +107,8 @@ class HostedQueue(MemoryQueue[Any]):
         if self.unwanted:
             self.release(sum(size for _, size in pending))
         else:
-            self.items.extendleft(reversed(pending))
-            if self.items or self.ended:
+            self.items.put_back(pending)
+            if self.items.values or self.ended:
                 self.announce()
 
     # -- credit ------------------------------------------------------------------------------------------------------
@@ -172,15 +173,15 @@ class HostedQueue(MemoryQueue[Any]):
 
     # -- items -------------------------------------------------------------------------------------------------------
 
-    def extend(self, items: list[tuple[Any, int]], records: int) -> None:
-        """Queue items whose places are taken already."""
+    def extend(self, items: Items, records: int) -> None:
+        """Queue items whose places are taken already; they hold so many records."""
         if self.unwanted:
             self.release(records)
             return
-        was_empty = not self.items
-        self.items += items
+        was_empty = not self.items.values
+        self.items.extend(*items)
         self.sent += records
-        if was_empty and items:
+        if was_empty and items.values:
             self.announce()
 
     def lose(self, seat: SenderSeat, reason: str) -> None:
@@ -194,11 +195,17 @@ class HostedQueue(MemoryQueue[Any]):
 
     def take_loss(self) -> None:
         """Raise what happened if the oldest thing in the queue is the mark of a lost sender."""
-        if self.losses and self.items and isinstance(self.items[0][0], _Lost):
+        if self._at_loss:
             self.losses -= 1
-            mark = self.items.popleft()[0]
+            mark, _ = self.items.take_one()
             self._announce_rest()
             raise mark.error
+
+    @property
+    def _at_loss(self) -> bool:
+        """Whether the oldest thing in the queue is the mark of a lost sender."""
+        values = self.items.values
+        return self.losses > 0 and len(values) > 0 and isinstance(values[0], _Lost)
 
     def taken(self, records: int) -> None:
         """A consumer has acknowledged records: they leave the queue."""
@@ -222,8 +229,8 @@ class HostedQueue(MemoryQueue[Any]):
             return super().take_all()
         self.take_loss()
         taken: list[Any] = []
-        while self.items and not isinstance(self.items[0][0], _Lost):
-            item, size = self.items.popleft()
+        while self.items.values and not self._at_loss:
+            item, size = self.items.take_one()
             self._received += size
             taken.append(item)
         self._announce_rest()
@@ -233,14 +240,17 @@ class HostedQueue(MemoryQueue[Any]):
         """See `MemoryQueue.take_one`; the mark of a lost sender is raised."""
         if self.losses:
             self.take_loss()
-        item, size = self.items.popleft()
+        items = self.items
+        item = items.values.popleft()
+        size = 1 if items.sizes is None else items.sizes.popleft()
         self._received += size
-        # As `release` does, which is said for every record.
-        granted = self.credit.release(size)
-        if granted:
-            self.grant(granted)
-        if self._hoping and not self._freed:
-            self._spare_soon(size)
+        credit = self.credit
+        if credit.line:
+            self.release(size)
+        else:  # what that does while nobody waits, for this is said for every record
+            credit.used -= size
+            if not self._freed and self._hoping:
+                self._spare_soon(size)
         return item
 
     def take_some(self, most: int) -> list[Any]:
@@ -306,7 +316,7 @@ class HostedQueue(MemoryQueue[Any]):
         self._refused = False
 
     def _serve(self) -> None:
-        """Give each consumer that is ready an equal part; what is left is for the receiver here."""
+        """Give each consumer that is ready an equal part, in turns; what is left is for the receiver here."""
         self._serving = False
         while self.items and (ready := [seat for seat in self._consumers if seat.demand]):
             part = max(1, len(self.items) // len(ready))
@@ -321,19 +331,23 @@ class HostedQueue(MemoryQueue[Any]):
 
     def _give_some(self, seat: ConsumerSeat, most: int) -> bool:
         """Give a consumer up to `most` items; tell whether the oldest one left can be given to anybody."""
+        if seat.gone:  # while others were served
+            return True
         given, records = self._next(seat.demand, most)
         if given:
+            self._consumers.remove(seat)  # the others come first the next time
+            self._consumers.append(seat)
             try:
                 seat.give(given, records)
             except CodecError as error:
-                self.items.extendleft(reversed(given))
+                self.items.put_back(given)
                 if len(given) > 1:
                     return self._give_some(seat, 1)
-                self._tell_stuck(given[0], error)
+                self._tell_stuck(given[0][0], error)
                 return False
         return True
 
-    def _tell_stuck(self, oldest: tuple[Any, int], error: CodecError) -> None:
+    def _tell_stuck(self, oldest: Any, error: CodecError) -> None:
         """An item that was put here, where nothing is encoded, waits for a reader here: nobody else can take it."""
         if self._stuck is not oldest:
             self._stuck = oldest
@@ -349,7 +363,7 @@ class HostedQueue(MemoryQueue[Any]):
         given: list[tuple[Any, int]] = []
         records = 0
         while self.items and len(given) < most and records < demand:
-            item, size = self.items.popleft()
+            item, size = self.items.take_one()
             if isinstance(item, _Lost):
                 self.losses -= 1
                 _logger.warning("%s", item.error)

@@ -18,7 +18,7 @@ written now, the link keeps until it can; credit bounds how much that is.
 from abc import ABC, abstractmethod
 from typing import Any, Protocol
 
-from sage.transports.codec import Frame
+from sage.transports.codec import Frame, Items
 from sage.transports.errors import ChannelError
 
 __all__ = ["ConsumerEvents", "ConsumerLink", "ConsumerPeer", "SenderEvents", "SenderLink", "SenderPeer"]
@@ -156,8 +156,8 @@ class ConsumerLink(ABC):
 class ConsumerEvents(Protocol):
     """What a `ConsumerLink` tells; called on the consumer's loop."""
 
-    def delivered(self, items: list[tuple[Any, int]]) -> None:
-        """Items came, each with its size in records."""
+    def delivered(self, items: Items) -> None:
+        """Items came."""
 
     def told(self, queued: int) -> None:
         """`queued` records are in the host's queue, beside those delivered to this consumer."""

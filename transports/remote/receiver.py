@@ -6,10 +6,13 @@ counts as inside the queue until it is released here; if this process dies first
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import repeat
 from typing import Any, TypeVar
 
-from sage.transports.channel import ChannelStatistics, ReceiveChannel
+from sage.transports.backlog import Backlog
+from sage.transports.channel import ChannelStatistics, ReceiveChannel, Supply
+from sage.transports.codec import Items
 from sage.transports.errors import ChannelError, ClosedChannel, EndOfChannel, WouldBlock
 from sage.transports.remote.links import ConsumerLink
 
@@ -39,7 +42,8 @@ class RemoteReceiver(ReceiveChannel[T]):
         self._capacity = capacity
         self._link = link
         self._loop = asyncio.get_running_loop()
-        self._items: deque[tuple[Any, int]] = deque()
+        self._items: Backlog[Any] = Backlog()
+        self.supply = Supply(self._items.values, self._take)
         # Records delivered and not yet taken.
         self._buffered = 0
         # The sizes of the items that were taken and not yet released, oldest first; how many records that is, without
@@ -68,14 +72,13 @@ class RemoteReceiver(ReceiveChannel[T]):
 
     def drain(self) -> list[T]:
         """See `ReceiveChannel.drain`."""
-        if not self._items:
+        if not self._items.values:
             self._check_more()
             self._ask_soon()
             return []
-        items = [item for item, _ in self._items]
-        self._hold([size for _, size in self._items], self._buffered)
-        self._items.clear()
-        self._buffered = 0
+        items, sizes = self._items.take_all()
+        records, self._buffered = self._buffered, 0
+        self._hold(repeat(1, records) if sizes is None else sizes, records)
         self._ask_soon()
         return items
 
@@ -91,7 +94,7 @@ class RemoteReceiver(ReceiveChannel[T]):
 
     def receive_nowait(self) -> T:
         """See `ReceiveChannel.receive_nowait`."""
-        if not self._items:
+        if not self._items.values:
             self._check_more()
             self._ask_soon()
             raise WouldBlock("nothing is there now", channel=self.name, address=self.address)
@@ -102,7 +105,7 @@ class RemoteReceiver(ReceiveChannel[T]):
 
         Cancel safety: when cancelled, nothing was taken.
         """
-        while not self._items:
+        while not self._items.values:
             self._check_more()
             if self._receiving is not None:
                 raise RuntimeError(
@@ -122,7 +125,7 @@ class RemoteReceiver(ReceiveChannel[T]):
             self._check_more()
         self._listener = callback
         self._ask_soon()
-        if self._items or self._over:
+        if self._items.values or self._over:
             callback()
 
     def statistics(self) -> ChannelStatistics:
@@ -154,16 +157,17 @@ class RemoteReceiver(ReceiveChannel[T]):
 
     # -- what the link tells (`ConsumerEvents`) ----------------------------------------------------------------------
 
-    def delivered(self, items: list[tuple[Any, int]]) -> None:
+    def delivered(self, items: Items) -> None:
         """See `ConsumerEvents.delivered`."""
         if self._closed:  # they go back with the leave, which is under way
             return
-        records = sum(size for _, size in items)
+        values, sizes = items
+        records = len(values) if sizes is None else sum(sizes)
         self._wanted = max(0, self._wanted - records)
         self._came = self._loop.time()
         self._buffered += records
-        was_empty = not self._items
-        self._items += items
+        was_empty = not self._items.values
+        self._items.extend(values, sizes)
         if was_empty:
             self._announce()
 
@@ -198,7 +202,7 @@ class RemoteReceiver(ReceiveChannel[T]):
         return self._finished or self._broken is not None
 
     def _take(self) -> T:
-        item, size = self._items.popleft()
+        item, size = self._items.take_one()
         self._buffered -= size
         if self._held:
             self._hold([size], size)
@@ -210,7 +214,7 @@ class RemoteReceiver(ReceiveChannel[T]):
         taken: T = item
         return taken
 
-    def _hold(self, sizes: list[int], records: int) -> None:
+    def _hold(self, sizes: Iterable[int], records: int) -> None:
         """Items are taken; their places are not given back yet."""
         self._received += records
         self._held += sizes

@@ -3,6 +3,7 @@
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from sage.transports.codec import Items
 from sage.transports.errors import CodecError, TransportError
 from sage.transports.memory_queue import Waiter
 from sage.transports.remote.links import ConsumerPeer, SenderPeer
@@ -109,19 +110,20 @@ class SenderSeat:
         self._settle_up(places)
         self._queue.release(places)
 
-    def arrived(self, items: list[tuple[Any, int]]) -> None:
-        """Items came, each with its size.
+    def arrived(self, items: Items) -> None:
+        """Items came.
 
         Raises:
             ProtocolError: they hold more records than were granted, or the seat is given up.
         """
         if self.gone:
             raise ProtocolError("sends, but has ended or was put out")
-        records = sum([size for _, size in items])
+        values, sizes = items
+        records = len(values) if sizes is None else sum(sizes)
         if records > self.lent:
             raise ProtocolError(f"sends {records} records with room for {self.lent}")
         self._settle_up(records)
-        self.received += len(items)
+        self.received += len(values)
         self._queue.extend(items, records)
 
     def ended(self) -> None:

@@ -13,6 +13,7 @@ from sage.transports.codec import Codec, FrameWriter
 from sage.transports.errors import ChannelError, ClosedChannel, CodecError, ReceiverClosed
 from sage.transports.remote.links import SenderLink
 from sage.transports.remote.purse import Purse
+from sage.transports.turns import look_again_in_children
 
 __all__ = ["RemoteSender"]
 
@@ -60,6 +61,8 @@ class RemoteSender(SendChannel[T]):
         self._asked: int | None = None
         # The same, but not asked yet: requests leave behind the frame that made them necessary.
         self._to_ask: int | None = None
+        # What it was asked for last and has not granted yet: it will, as far as it can spare that.
+        self._hoped = 0
         # Others wait for places: none is kept that is not needed.
         self._recalled = False
         # Whether nothing more can be sent, for one of the reasons that follow.
@@ -71,15 +74,33 @@ class RemoteSender(SendChannel[T]):
         self._broken_told = False
         self._end: asyncio.Future[None] | None = None
         self._watcher: Callable[[], None] | None = None
-        # Records sent; records in the queue, as the host last told, and what was sent since.
+        # How many bytes an item may have that `follow` sends: as many as there is `room` for fit into the frame.
+        self._light = 0
+        # Records that have left; records in the queue, as the host last told, and what has left since.
         self._sent = 0
         self._queued = 0
+        look_again_in_children(self)
         link.start(self)
+
+    def follow(self, item: T) -> None:
+        """See `SendChannel.follow`. The item is encoded here: what cannot be carried raises `CodecError`."""
+        self.room -= 1  # first: whoever sends from a hook of the codec needs a place, too
+        try:
+            nbytes = self._writer.put(item)
+        except BaseException:
+            self._take_over(1)
+            raise
+        if not self.room or nbytes > self._light:
+            self._added(0)
 
     def try_send(self, item: T, size: int = 1) -> bool:
         """See `SendChannel.try_send`. The item is encoded here: what cannot be carried raises `CodecError`."""
+        if self.room and size == 1:
+            self.follow(item)
+            return True
         if self._over:
             self._refuse()
+        self.look_again()
         if size > 0:
             purse = self._purse
             if self._link.congested:
@@ -102,6 +123,7 @@ class RemoteSender(SendChannel[T]):
         """See `SendChannel.try_send_many`. They are packed together."""
         if self._over:
             self._refuse()
+        self.look_again()
         purse = self._purse
         sent = 0
         while sent < len(items) and not self._link.congested:
@@ -149,8 +171,9 @@ class RemoteSender(SendChannel[T]):
 
     def statistics(self) -> ChannelStatistics:
         """See `SendChannel.statistics`. `used` is what the host last told, and what was sent since."""
-        used = self._queued
-        return ChannelStatistics(self._sent, max(0, self._sent - used), used, self._capacity, self._purse.waiting)
+        waiting_to_leave = self._writer.records
+        sent, used = self._sent + waiting_to_leave, self._queued + waiting_to_leave
+        return ChannelStatistics(sent, max(0, sent - used), used, self._capacity, self._purse.waiting)
 
     async def aclose(self) -> None:
         """See `SendChannel.aclose`: it returns when the host has all that was sent.
@@ -163,6 +186,7 @@ class RemoteSender(SendChannel[T]):
         if self._closed:
             return
         going_on = not self._over
+        self.look_again()
         self._closed = self._over = True
         self._wake(self._purse.line)
         try:
@@ -174,16 +198,17 @@ class RemoteSender(SendChannel[T]):
         finally:
             self._link.close()
         await self._link.closed()
-        if self._broken is not None and self._sent and not self._broken_told:
+        if self._broken is not None and self.statistics().sent and not self._broken_told:
             self._refuse_broken(self._broken)
 
     # -- what the link tells (`SenderEvents`) ------------------------------------------------------------------------
 
     def granted(self, places: int, queued: int) -> None:
         """See `SenderEvents.granted`."""
-        self._queued = queued + self._writer.records
+        self._queued = queued
         if places:
             needed, self._asked = self._asked, None
+            self._hoped = max(0, self._hoped - places)
             if needed is not None and places > needed:  # there was more to spare
                 self._recalled = False
             self._take_over(places)
@@ -193,6 +218,8 @@ class RemoteSender(SendChannel[T]):
     def recalled(self) -> None:
         """See `SenderEvents.recalled`."""
         self._recalled = True
+        self._hoped = 0
+        self.look_again()
         if self._asked == 0:  # the host forgets it
             self._asked = None
         if not self._over:
@@ -229,6 +256,7 @@ class RemoteSender(SendChannel[T]):
         """Places were granted, or are not needed by whom they were for: serve who waits."""
         if self._over:  # they go back with the connection
             return
+        self.look_again()
         purse = self._purse
         purse.add(places)
         if not self._link.congested:
@@ -264,27 +292,52 @@ class RemoteSender(SendChannel[T]):
         """What was asked for last, or is about to be."""
         return self._asked if self._to_ask is None else self._to_ask
 
+    @property
+    def _short(self) -> bool:
+        """Whether places will run out before the host gives others by itself."""
+        return (self._purse.available + self.room + self._hoped) * 2 < self._window
+
     def _ask_soon(self, least: int) -> None:
         self._to_ask = least
         self._flush_soon()
 
     def _give_back(self, places: int) -> None:
         if places:
+            self._hoped = 0
             self._link.give_back(places)
 
     # -- frames ------------------------------------------------------------------------------------------------------
 
     def _added(self, size: int) -> None:
-        """An item is in the frame that leaves next; its places are taken."""
+        """What holds `size` records is in the frame that leaves next; its places are taken."""
+        self.look_again()
         writer = self._writer
-        self._sent += size
-        self._queued += size
         if writer.items >= _FRAME_ITEMS or writer.nbytes >= self._frame_bytes:
-            self._flush()
-        elif not self._flushing:
+            self._send_frame()
+            if self._short and self._purse.available:  # with none left, they will be needed, and asked for as such
+                self._ask_now()
+        elif self._flushing:
+            self._open_room()
+        else:
             self._flush_soon()
-        if self._purse.available * 2 < self._window and self._asked is None:
+        if self._asked is None and self._short:
             self._ask(0)
+
+    def _open_room(self) -> None:
+        """More comes than one item in this turn of the loop: let some follow that need not be looked at one by one."""
+        writer, purse = self._writer, self._purse
+        left = self._frame_bytes - writer.nbytes
+        alike = left * writer.items // (2 * writer.nbytes)  # how many surely fit, if they are not twice as large
+        room = min(_FRAME_ITEMS - writer.items, alike, purse.available)
+        if room > 0 and not self._link.congested and purse.try_take(room):
+            self.room = room
+            self._light = left // room
+
+    def look_again(self) -> None:
+        """There is no `room` any more; that is so before anything else happens to the places or the frame."""
+        if self.room:
+            self._purse.add(self.room)
+            self.room = 0
 
     def _flush_soon(self) -> None:
         if not self._flushing:
@@ -297,16 +350,28 @@ class RemoteSender(SendChannel[T]):
             self._flush()
 
     def _flush(self) -> None:
+        self.look_again()
         if self._writer.items:
-            self._link.send(self._writer.take())
+            self._send_frame()
+        self._ask_now()
+
+    def _send_frame(self) -> None:
+        frame = self._writer.take()
+        self._sent += frame.records
+        self._queued += frame.records
+        self._link.send(frame)
+
+    def _ask_now(self) -> None:
         if self._to_ask is not None and not self._closed:
             self._asked, self._to_ask = self._to_ask, None
-            self._link.want(max(self._window - self._purse.available, self._asked, 1), self._asked)
+            self._hoped = max(self._window - self._purse.available, self._asked, 1)
+            self._link.want(self._hoped, self._asked)
 
     # -- ends --------------------------------------------------------------------------------------------------------
 
     def _stop(self) -> None:
         """Nothing more can be sent: refuse whoever waits, and do not wait for the end's arrival."""
+        self.look_again()
         self._over = True
         self._wake(self._purse.line)
         self.ended()

@@ -22,7 +22,7 @@ from sage.transports.rpc.errors import (
     UnknownMethod,
     WrongCall,
 )
-from sage.transports.rpc.failures import register_error
+from sage.transports.rpc.failures import StandIn, register_error
 from sage.transports.rpc.handler import Methods, RpcCall, RpcHandler
 from sage.transports.rpc.server import RpcServer, RpcServerStatistics
 from sage.transports.rpc.stream import RpcStream
@@ -43,6 +43,7 @@ __all__ = [
     "RpcStream",
     "ServerRefused",
     "ServerUnreachable",
+    "StandIn",
     "UnknownMethod",
     "WrongCall",
     "register_error",

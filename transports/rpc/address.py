@@ -13,6 +13,11 @@ def checked_endpoint(address: str, curve: CurveClient | CurveServer | None) -> E
     Raises:
         InvalidChannel: it is no address, or other machines can reach it and there are no keys.
     """
+    scheme, _, place = str(address).partition("://")
+    if not place or scheme not in ("tcp", "ipc") or (scheme == "tcp" and not place.rpartition(":")[2].isdecimal()):
+        raise InvalidChannel(
+            f"{address!r} is not an address; write 'tcp://HOST:PORT', or on one machine 'ipc://@NAME' or 'ipc:///A/PATH'"
+        )
     endpoint = Endpoint.parse("rpc", address)
     if curve is None and not endpoint.local:
         raise InvalidChannel(

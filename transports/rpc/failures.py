@@ -18,7 +18,7 @@ from sage.transports.rpc.errors import (
     WrongCall,
 )
 
-__all__ = ["ERROR_KINDS", "RAISED", "kind_of_refusal", "read_failure", "register_error", "write_failure"]
+__all__ = ["ERROR_KINDS", "RAISED", "StandIn", "kind_of_refusal", "read_failure", "register_error", "write_failure"]
 
 E = TypeVar("E", bound=type[Exception])
 
@@ -57,6 +57,11 @@ _WELL_KNOWN: dict[str, type[Exception]] = {
 # Those that callers are known to catch: the codec's own, to begin with.
 _registered: dict[str, type[Exception]] = {f"{CodecError.__module__}:{CodecError.__qualname__}": CodecError}
 
+
+class StandIn(Exception):
+    """An error that is sent in place of another one, its `__cause__`: what is told is where that one was raised."""
+
+
 # Longer texts are cut: an error is to be read, and it must not be what breaks a connection.
 _LONGEST = 16_384
 
@@ -80,9 +85,10 @@ def write_failure(error: BaseException, codec: Codec) -> list[Any]:
     """The value of an ERROR record. Whatever of the error cannot be carried is left out."""
     message = error.reason if isinstance(error, RpcError) else _text_of(error)
     notes = [_clean(str(note)[:_LONGEST]) for note in getattr(error, "__notes__", ())]
-    told = [_type_name(type(error)), _clean(message[:_LONGEST]), _clean(_trace(error)[-_LONGEST:]), notes]
+    origin = error.__cause__ or error if isinstance(error, StandIn) else error
+    told = [_type_name(type(error)), _clean(message[:_LONGEST]), _clean(_trace(origin)[-_LONGEST:]), notes]
     state = {name: value for name, value in vars(error).items() if name != "__notes__"}
-    whole = [*told, list(error.args), state]
+    whole = [*told, _arguments(error), state]
     try:
         codec.encode(whole)
     except CodecError:
@@ -108,7 +114,8 @@ def read_failure(number: int, told: Any, *, method: str, address: str) -> Except
         error = RemoteError(message, type=name, traceback=trace, method=method, address=address)
     for note in notes:
         error.add_note(str(note))
-    error.add_note(f"raised by {method!r} at {address}:\n{trace.rstrip()}")
+    if trace:
+        error.add_note(f"raised by {method!r} at {address}:\n{trace.rstrip()}")
     return error
 
 
@@ -143,9 +150,20 @@ def _clean(text: str) -> str:
     return text if text.isascii() else text.encode(errors="backslashreplace").decode()
 
 
+def _arguments(error: BaseException) -> list[Any]:
+    """What it is to be made with; an OSError keeps the names of its files elsewhere than in `args`."""
+    return list(error.__reduce__()[1] if isinstance(error, OSError) else error.args)
+
+
 def _trace(error: BaseException) -> str:
+    """Where it was raised; empty when that was elsewhere and is told by its notes, and here it only passed through."""
     # The first frames are this package's, where the method was begun or awaited.
     begin = error.__traceback__
     while begin is not None and begin.tb_frame.f_globals.get("__package__") == __package__:
         begin = begin.tb_next
-    return "".join(traceback.format_exception(type(error), error, begin))
+    notes = getattr(error, "__notes__", None)
+    if begin is None and notes:
+        return ""
+    told = traceback.TracebackException(type(error), error, begin)
+    told.__notes__ = None  # they travel by themselves
+    return "".join(told.format())

@@ -6,7 +6,7 @@ Read `messages` for the protocol, `segment` for the memory, `outlet` and `inlet`
 
     descriptor ──▶ host ──▶ peers ──▶ inlet    who reads items   (at the host; at a consumer: links)
         │                     └─────▶ outlet   who writes them   (at a sender: links)
-        └────▶ connecting ──▶ links               └──▶ ring, pool
+        └────▶ connecting ──▶ links               └──▶ ring, pool, rooms
                                 └──▶ wire      the socket, on the loop
 """
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any, Self, TypeVar, cast
+from weakref import WeakSet
 
 from sage.transports.errors import InvalidChannel, UnreachableChannel
 from sage.transports.remote.descriptor import Connected, HostedQueueDescriptor
@@ -9,6 +10,7 @@ from sage.transports.remote.links import ConsumerLink
 from sage.transports.shm.address import new_name
 from sage.transports.shm.connecting import Where, connect_consumer, connect_sender
 from sage.transports.shm.host import ShmHost
+from sage.transports.shm.links import ShmSenderLink
 from sage.transports.shm.segment import LEAST_MEMORY, Layout, shares_memory
 from sage.transports.shm.shared_queue import SharedQueue
 
@@ -27,7 +29,8 @@ class SageQueueDescriptor(HostedQueueDescriptor[T]):
     Such an array is read-only. It may be kept as long as one likes, also when the queue is closed: then it keeps
     the sender's memory alive.
 
-    What is put must not be changed afterwards: it may be copied a little later than `put` returns.
+    What is put must not be changed afterwards: it may be copied a little later than `put` returns. What is made in
+    memory that `room` gave is not copied at all.
 
     Args:
         maxsize: how many records the queue holds; 0 for no bound.
@@ -64,6 +67,37 @@ class SageQueueDescriptor(HostedQueueDescriptor[T]):
         self.connection_timeout = connection_timeout
         # Where it is hosted, if that is known from a description.
         self._found: Mapping[str, str] = {}
+        # The connections of senders.
+        self._links: WeakSet[ShmSenderLink] = WeakSet()
+
+    async def room(self, nbytes: int) -> memoryview:
+        """Memory to fill: what is put of it is not copied, since the host reads it where it lies.
+
+        ``array = numpy.frombuffer(await queue.room(nbytes), dtype).reshape(shape)`` makes an array of it. Fill it, put
+        it, by itself or within another value, and let go of it: it must not be changed afterwards. Put it whole, or a
+        piece that begins where it begins and has no gaps. What it holds at first is undefined.
+
+        It is ordinary memory, and what is put of it is copied, when it is small, when the shared memory is full, and
+        where the queue is hosted. Nothing waits for room.
+
+        Args:
+            nbytes: how many bytes, at least 1.
+
+        Cancel safety: when cancelled, nothing was lent.
+
+        Raises:
+            ValueError: it is less than 1.
+            ConnectError: the host cannot be reached.
+            ReceiverClosed: the host has closed the queue.
+            ClosedChannel: this descriptor is closed.
+        """
+        if nbytes < 1:
+            raise ValueError(f"a room has at least one byte; nbytes={nbytes}")
+        self._enter()
+        sender = self._sender or await self._open_sender()
+        link = next((link for link in self._links if link.serves(sender)), None)
+        room = None if link is None else link.room(nbytes)
+        return memoryview(bytearray(nbytes)) if room is None else room
 
     @property
     def address(self) -> str:
@@ -118,6 +152,7 @@ class SageQueueDescriptor(HostedQueueDescriptor[T]):
 
     async def _connect_sender(self, sender_id: str | None) -> Connected:
         link, welcome = await connect_sender(self._checked_where(), sender_id, self._layout)
+        self._links.add(link)
         return Connected(link, welcome.capacity, welcome.received)
 
     async def _connect_consumer(self) -> tuple[ConsumerLink, int | None]:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from pickle import PickleBuffer
 from typing import Any, Final
 
-from sage.transports.codec import Codec, read_frame
+from sage.transports.codec import Codec, Items, read_frame
 from sage.transports.remote.seats import ProtocolError
 from sage.transports.shm.messages import FREED, HELD
 from sage.transports.shm.segment import Segment
@@ -51,6 +51,7 @@ class Inlet:
     def __init__(self, wire: Wire, segment: Segment, codec: Codec) -> None:
         self._wire = wire
         self._layout = segment.layout
+        self._ring_size, self._size = segment.layout
         self._segment = segment
         with memoryview(segment.memory) as whole, whole[: segment.layout.ring] as ring:
             self._ring = ring.toreadonly()
@@ -69,14 +70,14 @@ class Inlet:
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
 
-    def frame(self, items: int, places: Sequence[int]) -> list[tuple[Any, int]]:
-        """The items of a frame whose parts lie at these offsets, with these lengths, each item with its size.
+    def frame(self, items: int, places: Sequence[int]) -> Items:
+        """The items of a frame whose parts lie at these offsets, with these lengths.
 
         Raises:
             ProtocolError: nothing of the kind can lie there.
             CodecError: it cannot be decoded.
         """
-        if len(places) == 2 and places[0] < self._layout.ring:  # the usual case
+        if len(places) == 2 and places[0] < self._ring_size:  # the usual case
             at, length = places
             content = read_frame(self._codec, self._in_ring(at, length), (), items=items)
             self._read(length)
@@ -84,10 +85,10 @@ class Inlet:
         parts: list[Any] = []
         region = 0
         for at, length in zip(places[::2], places[1::2], strict=True):
-            if at < self._layout.ring:
+            if at < self._ring_size:
                 parts.append(bytes(self._in_ring(at, length)))
                 region += length
-            elif at < self._layout.size:
+            elif at < self._size:
                 parts.append(self._in_pool(at, length))
             else:
                 parts.append(self._in_pieces(length))
@@ -133,8 +134,8 @@ class Inlet:
     # -- parts -------------------------------------------------------------------------------------------------------
 
     def _in_ring(self, at: int, length: int) -> memoryview:
-        if not 0 < length <= self._layout.ring - at:
-            raise ProtocolError(f"it points at {length} bytes at {at} of a ring of {self._layout.ring}")
+        if not 0 < length <= self._ring_size - at:
+            raise ProtocolError(f"it points at {length} bytes at {at} of a ring of {self._ring_size}")
         return self._ring[at : at + length]
 
     def _in_pieces(self, length: int) -> memoryview:
@@ -143,8 +144,8 @@ class Inlet:
         return memoryview(self._whole.popleft()).toreadonly()
 
     def _in_pool(self, at: int, length: int) -> memoryview:
-        if not 0 < length <= self._layout.size - at or at in self._loans:
-            raise ProtocolError(f"it points at {length} bytes at {at} of a memory of {self._layout.size}")
+        if not 0 < length <= self._size - at or at in self._loans:
+            raise ProtocolError(f"it points at {length} bytes at {at} of a memory of {self._size}")
         # Every buffer that is made of this object, however it is cut, keeps it alive.
         owner = _bytes_type(length).from_buffer(self._segment.memory, at)
         loan = self._loans[at] = _Loan(owner, self._give_back)

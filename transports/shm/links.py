@@ -63,6 +63,14 @@ class ShmSenderLink(SenderLink):
         """See `SenderLink.send`."""
         self._outlet.send(frame)
 
+    def serves(self, sender: object) -> bool:
+        """Whether this is the connection of that sender."""
+        return self._events is sender
+
+    def room(self, length: int) -> memoryview | None:
+        """See `Outlet.room`."""
+        return self._outlet.room(length)
+
     def want(self, places: int, least: int) -> None:
         """See `SenderLink.want`."""
         self._outlet.tell(messages.WANT, places, least)
@@ -86,7 +94,7 @@ class ShmSenderLink(SenderLink):
             case messages.GRANT:
                 self._events.granted(*numbers[1:])
             case messages.FREED:
-                self._outlet.freed(numbers[1], numbers[2:])
+                self._outlet.freed(numbers)
             case messages.HELD:
                 self._outlet.held()
             case messages.RECALL:
@@ -161,7 +169,7 @@ class ShmConsumerLink(ConsumerLink):
         match kind:
             case messages.FRAME:
                 items = self._inlet.frame(numbers[1], numbers[2:])
-                self._pending += len(items)
+                self._pending += len(items.values)
                 self._events.delivered(items)
             case messages.PIECE:
                 self._inlet.piece(*numbers[1:])

@@ -1,14 +1,15 @@
 """The side of a connection that writes items: into the memory it has made, and where they lie into the socket."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from sage.transports.codec import Frame
 from sage.transports.remote.seats import ProtocolError
-from sage.transports.shm.messages import FRAME, NEED, PIECE
+from sage.transports.shm.messages import FRAME, FREED, NEED, PIECE
 from sage.transports.shm.pool import Pool
 from sage.transports.shm.ring import Ring
+from sage.transports.shm.rooms import Rooms
 from sage.transports.shm.segment import Segment
 from sage.transports.shm.wire import Wire
 
@@ -16,6 +17,10 @@ __all__ = ["LARGE", "Outlet"]
 
 #: From this many bytes on, a buffer is read in place; to copy smaller ones costs the reader less than giving them back.
 LARGE: Final = 1 << 16
+
+# With so many bytes of the pool in use, see which have been read: into memory that is still in the caches, a copy takes
+# little more than half the time. With fewer, a look into the socket costs more than it saves.
+_CACHED: Final = 3 << 20
 
 
 class _Parcel:
@@ -72,7 +77,9 @@ class Outlet:
         self._memory = memoryview(segment.memory)
         self._ring = Ring(layout.ring)
         self._pool = Pool(layout.ring, layout.size)
+        self._rooms = Rooms(segment, self._pool)
         self._largest_extent = layout.size - layout.ring
+        self._plenty = min(_CACHED, self._largest_extent // 2)
         self._largest_region = layout.largest_region
         # Stands for a part that came in pieces.
         self._beyond = layout.size
@@ -92,16 +99,16 @@ class Outlet:
         """Write a frame, or keep it until there is room; if the connection is closed, do nothing."""
         if self._wire.closed:
             return
-        body = frame.body
-        size = len(body)
-        if not (frame.buffers or self._waiting) and size <= self._largest_region:  # the usual case
-            at = self._ring.take(size)
-            if at is not None:
-                self._memory[at : at + size] = body
-                self._wire.tell_now(FRAME, frame.items, at, size)
-                return
-        self._waiting.append(_Parcel(frame))
-        self._go_on()
+        if self._waiting or not self._write_at_once(frame):
+            self._waiting.append(_Parcel(frame))
+            self._go_on()
+
+    def room(self, length: int) -> memoryview | None:
+        """Memory of so many bytes to fill, which is then not copied; `None` if there is none now."""
+        if self._wire.closed or length < LARGE:
+            return None
+        self._look_for_room()
+        return self._rooms.lend(length)
 
     def tell(self, *message: int) -> None:
         """Send a message behind all frames."""
@@ -110,18 +117,13 @@ class Outlet:
         else:
             self._wire.tell_now(*message)
 
-    def freed(self, regions: int, extents: Sequence[int]) -> None:
-        """The reader has read so many regions, and these extents.
+    def freed(self, message: tuple[int, ...]) -> None:
+        """The reader tells (FREED) how many regions it has read, and which extents.
 
         Raises:
             ProtocolError: they were not written.
         """
-        try:
-            self._ring.give_back(regions)
-            for start in extents:
-                self._pool.give_back(start)
-        except ValueError as error:
-            raise ProtocolError(str(error)) from error
+        self._take_back(message)
         if self._waiting:
             self._go_on()
             self._tell_room()
@@ -147,8 +149,72 @@ class Outlet:
         self._memory.release()
         self._segment.close()
 
+    def _write_at_once(self, frame: Frame) -> bool:
+        """The usual case: a body, with large buffers or none, for which there is room; tell whether it was that."""
+        items, _, body, buffers = frame
+        size = len(body)
+        if size > self._largest_region:
+            return False
+        extents = self._extents(buffers) if buffers else ()
+        if extents is None:
+            return False
+        at = self._ring.take(size)
+        if at is None:
+            self._leave(extents)
+            return False
+        memory = self._memory
+        memory[at : at + size] = body
+        if not buffers:
+            self._wire.tell_now(FRAME, items, at, size)
+            return True
+        message = [FRAME, items, at, size]
+        for (start, there), buffer in zip(extents, buffers, strict=True):
+            length = len(buffer)
+            if not there:
+                memory[start : start + length] = buffer
+            message += (start, length)
+        self._wire.tell_now(*message)
+        return True
+
+    def _extents(self, buffers: Sequence[Any]) -> list[tuple[int, bool]] | None:
+        """Where each of these buffers is to lie, and whether it lies there; `None` if there is no room for all."""
+        self._look_for_room()
+        rooms = self._rooms
+        extents: list[tuple[int, bool]] = []
+        for buffer in buffers:
+            start = rooms.send(buffer)
+            there = start is not None
+            if start is None and len(buffer) >= LARGE:
+                start = self._pool.take(len(buffer))
+            if start is None:
+                self._leave(extents)
+                return None
+            extents.append((start, there))
+        return extents
+
+    def _leave(self, extents: Iterable[tuple[int, bool]]) -> None:
+        """Extents that were taken are not used after all."""
+        for start, _ in extents:
+            self._rooms.give_back(start)
+
+    def _look_for_room(self) -> None:
+        """See what was given back and not noticed yet, unless plenty of the pool is free."""
+        self._rooms.tidy()
+        if self._pool.used >= self._plenty:
+            self._wire.read_ahead(FREED, self._take_back)
+
+    def _take_back(self, message: tuple[int, ...]) -> None:
+        """See `freed`: while nothing waits for room, there is no more to do."""
+        try:
+            self._ring.give_back(message[1])
+            for start in message[2:]:
+                self._rooms.give_back(start)
+        except ValueError as error:
+            raise ProtocolError(str(error)) from error
+
     def _go_on(self) -> None:
         """Write what there is room for."""
+        self._rooms.tidy()
         waiting = self._waiting
         while waiting:
             first = waiting[0]
@@ -184,9 +250,12 @@ class Outlet:
         if parcel.sent:
             return self._cut(parcel, part)
         if LARGE <= length <= self._largest_extent and parcel.places:  # the body is read at once, and never kept
-            start = self._pool.take(length)
+            start = self._rooms.send(part)
+            if start is None:
+                start = self._pool.take(length)
+                if start is not None:
+                    self._memory[start : start + length] = part
             if start is not None:
-                self._memory[start : start + length] = part
                 parcel.places.append((start, length))
                 return True
             if not self._held:

@@ -162,7 +162,7 @@ class ShmConsumerPeer(ConsumerPeer):
         """See `WireEvents.received`."""
         match kind:
             case messages.FREED:
-                self._outlet.freed(numbers[1], numbers[2:])
+                self._outlet.freed(numbers)
             case messages.HELD:
                 self._outlet.held()
             case messages.DEMAND:

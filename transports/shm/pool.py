@@ -20,15 +20,19 @@ class Pool:
     Args:
         start: where the pool begins.
         end: where it ends; both are multiples of `PAGE`.
+
+    Attributes:
+        used: how many bytes are taken.
     """
 
-    __slots__ = ("_free", "_taken")
+    __slots__ = ("_free", "_taken", "used")
 
     def __init__(self, start: int, end: int) -> None:
         # What is free, as (start, end), in order.
         self._free: list[tuple[int, int]] = [(start, end)] if start < end else []
         # Where each extent ends, by where it begins.
         self._taken: dict[int, int] = {}
+        self.used = 0
 
     def take(self, length: int) -> int | None:
         """Take an extent of `length` bytes, at least 1; tell where it begins, or `None` if there is no room now."""
@@ -36,6 +40,7 @@ class Pool:
         for index, (start, end) in enumerate(self._free):
             if end - start >= length:
                 self._taken[start] = start + length
+                self.used += length
                 self._free[index : index + 1] = [(start + length, end)] if start + length < end else []
                 return start
         return None
@@ -49,6 +54,7 @@ class Pool:
         end = self._taken.pop(start, None)
         if end is None:
             raise ValueError(f"an extent at {start} is given back, but none is taken there")
+        self.used -= end - start
         free = self._free
         index = bisect_left(free, (start, end))
         first, last = index, index

@@ -2,6 +2,8 @@
 
 import asyncio
 import socket
+from collections import deque
+from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from msgpack.exceptions import UnpackException
@@ -17,6 +19,8 @@ _READ_BYTES: Final = 1 << 14
 # How long, in seconds, to work on messages before the loop's other users get their turn.
 _SLICE: Final = 0.001
 _NOTHING: Final = object()
+# So many messages wait to be handled at most while more are read ahead.
+_MOST_AHEAD: Final = 256
 # Characters of the reason that the other side is told.
 _LONGEST_REASON: Final = 1000
 
@@ -44,8 +48,10 @@ class Wire:
     """
 
     __slots__ = (
+        "_ahead",
         "_blocked",
         "_events",
+        "_fault",
         "_flushed",
         "_flushing",
         "_loop",
@@ -70,6 +76,9 @@ class Wire:
         self._flushed: asyncio.Future[None] | None = None
         # Messages are left that came in an earlier turn.
         self._working = False
+        # What was read ahead, and what is wrong behind it.
+        self._ahead: deque[tuple[int, ...]] = deque()
+        self._fault: ProtocolError | None = None
         self.closed = False
 
     def start(self, events: WireEvents) -> None:
@@ -94,9 +103,18 @@ class Wire:
         """Send a message, and with it what waits to be sent, at once if the socket takes it."""
         if self.closed:
             return
-        self._out += packed(message)
-        if not self._blocked:
-            self._flush()
+        content = packed(message)
+        if not self._out:  # the usual case
+            try:
+                content = content[self._sock.send(content) :]
+            except BlockingIOError:
+                pass
+            except OSError:  # see `_flush`
+                return
+        if content:
+            self._out += content
+            if not self._blocked:
+                self._flush()
 
     async def flushed(self) -> None:
         """Wait until the kernel has all that was told, or the wire is closed. One task at a time may wait.
@@ -184,6 +202,34 @@ class Wire:
             self.refuse(reason)
             events.gone(reason)
 
+    def read_ahead(self, kind: int, handle: Callable[[tuple[int, ...]], None]) -> None:
+        """Handle messages of a kind that have come, although it is not their turn. All others keep their order.
+
+        What is wrong with them, or with the connection, is told in its turn.
+
+        Args:
+            kind: of messages that may overtake others.
+            handle: called with each of them; it may raise `ProtocolError`.
+        """
+        if self.closed or self._fault or len(self._ahead) >= _MOST_AHEAD:
+            return
+        try:
+            content = self._sock.recv(_READ_BYTES)
+        except OSError:  # nothing has come; or it broke, and whoever reads next finds the end
+            return
+        try:
+            self._feed(content)
+            while (message := self._unpacked()) is not None:
+                if message[0] == kind:
+                    handle(message)
+                else:
+                    self._ahead.append(message)
+        except ProtocolError as error:
+            self._fault = error
+        if (self._ahead or self._fault) and not self._working:
+            self._working = True
+            self._loop.call_soon(self._work)
+
     def _feed(self, content: bytes) -> None:
         try:
             self._unpacker.feed(content)
@@ -191,6 +237,13 @@ class Wire:
             raise ProtocolError(f"it sent bytes that are no message: {error!r:.100}") from error
 
     def _next(self) -> tuple[int, ...] | None:
+        if self._ahead:
+            return self._ahead.popleft()
+        if self._fault:
+            raise self._fault
+        return self._unpacked()
+
+    def _unpacked(self) -> tuple[int, ...] | None:
         try:
             message = next(self._unpacker, _NOTHING)
         except (ValueError, UnpackException) as error:

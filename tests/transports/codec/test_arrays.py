@@ -145,7 +145,7 @@ def test_an_array_is_as_writable_as_its_buffer() -> None:
 
 def test_scalars_keep_their_type() -> None:
     scalars = [numpy.dtype(dtype).type(1) for dtype in ("?", "i1", "u2", "i8", "f2", "f4", "f8", "g", "c8", "c16")]
-    scalars += [numpy.datetime64("2026-01-02", "D"), numpy.timedelta64(5, "us"), numpy.datetime64("NaT")]
+    scalars += [numpy.datetime64("2026-01-02", "D"), numpy.timedelta64(5, "us"), numpy.datetime64("NaT", "s")]
     scalars += [numpy.str_(""), numpy.str_("é\0"), numpy.bytes_(b"a\0"), numpy.bytes_(b""), numpy.void(b"abc")]
     scalars += [some(STRUCTURED, 1)[0], numpy.float64("inf"), numpy.float64("nan")]
     for sent in scalars:

@@ -125,7 +125,7 @@ class OtherZone(datetime.tzinfo):
         (numpy.array(["a"], dtype=numpy.dtypes.StringDType()), "numpy.ndarray", "holds Python objects"),
         ("\ud800", "str", "os.fsencode"),
         (pathlib.PurePosixPath("\udcff"), "str", "os.fsencode"),
-        (array.array("u", "x"), "array.array", "send a str"),
+        (array.array("w" if sys.version_info >= (3, 13) else "u", "x"), "array.array", "send a str"),
         (datetime.datetime(2026, 1, 1, tzinfo=OtherZone()), "datetime.datetime", "zoneinfo.ZoneInfo"),
         (datetime.time(tzinfo=OtherZone()), "datetime.time", "datetime.timezone"),
     ],

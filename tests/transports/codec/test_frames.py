@@ -36,9 +36,8 @@ def test_what_is_written_is_read(frames: list[Any]) -> None:
         assert (writer.items, writer.records, writer.nbytes, writer.buffers) == (0, 0, 0, 0)
         assert type(frame.body) is bytes
         read = read_frame(codec, frame.body, frame.buffers, items=frame.items)
-        assert [size for _, size in read] == [size for _, size in expected]
-        assert same([item for item, _ in read], [item for item, _ in expected])
-        assert codec.decode_items(frame.body, frame.buffers).sizes in (None, [size for _, size in expected])
+        assert (read.sizes or [1] * frame.items) == [size for _, size in expected]
+        assert same(read.values, [item for item, _ in expected])
 
 
 def test_a_frame_is_as_small_as_its_items() -> None:
@@ -65,10 +64,10 @@ def test_frames_of_any_number_of_items(count: int) -> None:
     for _ in range(min(count, 70)):
         writer.add(encoded)
     writer.pack_many(tuple(items[70:]))
-    assert read_frame(codec, many.body, many.buffers) == [(item, 1) for item in items]
+    assert read_frame(codec, many.body, many.buffers) == (items, None)
     mixed = writer.take()
     assert mixed.items == count
-    assert [item for item, _ in read_frame(codec, mixed.body, ())] == [7] * min(count, 70) + items[70:]
+    assert read_frame(codec, mixed.body, ()).values == [7] * min(count, 70) + items[70:]
 
 
 def test_large_items_are_counted_and_joined() -> None:
@@ -81,10 +80,10 @@ def test_large_items_are_counted_and_joined() -> None:
     frame = writer.take()
     held = len(frame.body) + sum(buffer.nbytes for buffer in frame.buffers)
     assert held > 560_000
-    assert [size for _, size in read_frame(codec, frame.body, frame.buffers)] == [2] * 4
+    assert read_frame(codec, frame.body, frame.buffers).sizes == [2] * 4
     writer.add(codec.encode(LARGE))
     whole = writer.take()
-    assert [item for item, _ in read_frame(codec, whole.body, whole.buffers)] == [LARGE]
+    assert read_frame(codec, whole.body, whole.buffers).values == [LARGE]
 
 
 def test_bytes_held_are_counted() -> None:
@@ -114,7 +113,7 @@ def test_packing_what_cannot_be_carried_changes_nothing() -> None:
     writer.pack_many([])
     assert (writer.items, writer.records, writer.buffers) == (2, 2, 0)
     frame = writer.take()
-    assert read_frame(codec, frame.body, frame.buffers) == [(1, 1), ((2,), 1)]
+    assert read_frame(codec, frame.body, frame.buffers) == ([1, (2,)], None)
 
 
 @pytest.mark.parametrize("size", [-1, 2**63])
@@ -135,8 +134,8 @@ def test_what_one_writer_packed_can_be_added_to_another_and_again() -> None:
     writer.add(encoded)
     writer.add(encoded, 3)
     frame = writer.take()
-    (first, _), (second, size) = read_frame(codec, frame.body, frame.buffers)
-    assert (size, first[1], second[1]) == (3, Point(1, (2,)), Point(1, (2,)))
+    (first, second), sizes = read_frame(codec, frame.body, frame.buffers)
+    assert (sizes, first[1], second[1]) == ([1, 3], Point(1, (2,)), Point(1, (2,)))
     assert (first[0] == second[0]).all()
 
 
@@ -187,6 +186,6 @@ def test_what_no_writer_makes_is_refused(body: bytes, reason: str) -> None:
 def test_another_number_of_items_than_announced_is_refused() -> None:
     codec = Codec()
     body, buffers = codec.encode_items([1, 2])
-    assert read_frame(codec, body, buffers, items=2) == [(1, 1), (2, 1)]
+    assert read_frame(codec, body, buffers, items=2) == ([1, 2], None)
     with pytest.raises(CodecError, match="has 2 items, but 3 were announced"):
         read_frame(codec, body, buffers, items=3)

@@ -191,7 +191,7 @@ async def test_the_host_is_told_how_the_queue_stands_though_it_takes_nothing(mon
         await ends.actor.join(host.name, "host", "this process", [host.process])
         told = asyncio.create_task(ends.actor.listen(host.name, 0))
         await sender.say(frame(1, 2))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             answer = await told
         assert answer is not None
         assert (answer.events, answer.standing.sent, answer.standing.used) == ([], 2, 2)

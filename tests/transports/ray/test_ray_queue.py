@@ -30,7 +30,7 @@ from tests.transports.ray.workers import start
 @pytest.fixture
 async def queue() -> AsyncIterator[RayQueueDescriptor[Any]]:
     """A queue of 4 places that lives here."""
-    async with asyncio.timeout(20), await SeenDescriptor(4).open() as queue:
+    async with asyncio.timeout(60), await SeenDescriptor(4).open() as queue:
         yield queue
 
 
@@ -116,7 +116,7 @@ async def test_large_arrays_cross(queue: RayQueueDescriptor[Any]) -> None:
 
 async def test_producers_and_consumers_in_actors_share_it_exactly_once() -> None:
     async with (
-        asyncio.timeout(30),
+        asyncio.timeout(60),
         await RayQueueDescriptor[int](32).open() as queue,
         await RayQueueDescriptor[int](32).open() as results,
     ):
@@ -173,7 +173,7 @@ async def test_a_sender_that_is_killed_is_told_of_once(queue: RayQueueDescriptor
 async def test_when_its_owner_closes_it_everybody_learns_that_by_its_name() -> None:
     queue = await SeenDescriptor(1).open()
     worker, reader, writer = start(queue.to_dict()), far(queue), far(queue)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         putting = worker.put.remote([1, 2, 3, 4])
         assert await reader.get() == 1
         waiting = asyncio.create_task(writer.put(5))
@@ -198,7 +198,7 @@ async def test_when_the_actor_dies_everybody_learns_that_it_is_broken() -> None:
 
     queue = await RayQueueDescriptor[int](1).open()
     other = far(queue)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         getting = asyncio.create_task(queue.get())
         await other.put(0)
         assert await getting == 0
@@ -217,7 +217,7 @@ async def test_when_the_actor_dies_everybody_learns_that_it_is_broken() -> None:
 async def test_a_queue_described_before_it_is_open_is_hosted_by_the_first_who_uses_it() -> None:
     described: RayQueueDescriptor[int] = RayQueueDescriptor(4)
     worker = start(described.to_dict())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         assert await worker.put.remote([1]) == "put"
         assert await described.get() == 1
         assert not described.is_initialized or described.hosted_elsewhere
@@ -248,7 +248,7 @@ async def test_closing_leaves_nothing_behind() -> None:
         await other.put(1)
         assert await queue.get() == 1
     await queue.aclose()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         with pytest.raises(RayActorError):
             while True:  # it is told to die, which takes a moment
                 await actor.listen.remote("nobody", 0)

@@ -235,7 +235,7 @@ class World:
             credit = self.queue.credit
             assert credit.waiting, f"{pending} wait for nothing: {self.state()}"
             assert self.queue.lent == 0, f"places lie idle while {pending} wait: {self.state()}"
-            first = next(iter(credit._line.values()))
+            first = next(iter(credit.line.values()))
             assert self.capacity is not None
             assert credit.used + first > max(self.capacity, first), f"the first in line would fit: {self.state()}"
 

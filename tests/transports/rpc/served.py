@@ -22,8 +22,8 @@ async def served(
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Let the loop go on until something has happened in it; it is a failure if that takes ten seconds."""
-    async with asyncio.timeout(10):
+    """Let the loop go on until something has happened in it; it is a failure if that takes a minute."""
+    async with asyncio.timeout(60):
         while not condition():  # it is other code that makes it true, in its own time
             await asyncio.sleep(0.001)
 

@@ -5,6 +5,7 @@ import contextvars
 import pickle
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from sage.transports.rpc import (
     RpcClient,
     RpcServer,
     ServerUnreachable,
+    StandIn,
     UnknownMethod,
     WrongCall,
     register_error,
@@ -120,7 +122,10 @@ class TestErrors:
             assert "in fail" in note
             assert "runner.py" not in note
 
-    @pytest.mark.parametrize("error", [OSError(2, "gone"), UnicodeDecodeError("utf-8", b"\xff", 0, 1, "no")])
+    @pytest.mark.parametrize(
+        "error",
+        [OSError(2, "gone"), OSError(2, "gone", "/a/file"), UnicodeDecodeError("utf-8", b"\xff", 0, 1, "no")],
+    )
     async def test_builtins_with_arguments_of_their_own(self, error: Exception) -> None:
         def fail() -> None:
             raise error
@@ -161,6 +166,28 @@ class TestErrors:
             with pytest.raises(Refused, match="because so") as caught:
                 await client.call("fail")
             assert caught.value.why == "so"
+
+    async def test_an_error_that_stands_in_for_another_tells_where_that_one_was_raised(self) -> None:
+        @register_error
+        class Sent(StandIn):
+            pass
+
+        async def origin() -> None:
+            raise KeyError("key")
+
+        async def fail() -> None:
+            try:
+                await origin()
+            except KeyError as error:
+                error.add_note("a note")
+                raise Sent("key") from error
+
+        async with served({"fail": fail}) as (_, client):
+            with pytest.raises(Sent) as caught:
+                await client.call("fail")
+            [note] = caught.value.__notes__
+            assert "in origin" in note
+            assert note.endswith("KeyError: 'key'")  # neither its notes nor what stands for it
 
     async def test_notes_travel_and_arguments_that_cannot_do_no_harm(self) -> None:
         async def fail() -> None:
@@ -235,29 +262,36 @@ class TestErrors:
 class TestDeadlines:
     async def test_the_call_fails_in_time_and_the_method_is_cancelled(self) -> None:
         probe = Probe()
+        seconds = 0.01
         async with served(probe.methods()) as (server, client):
-            with pytest.raises(DeadlineExceeded, match=r"'hang' at ipc:.*timeout=") as caught:
-                await client.call("hang", timeout=0.02)
-            assert isinstance(caught.value, TimeoutError)
+            while not probe.started:  # a machine that stood still until the deadline is given more
+                seconds *= 2
+                with pytest.raises(DeadlineExceeded, match=r"'hang' at ipc:.*timeout=") as caught:
+                    await client.call("hang", timeout=seconds)
+                assert isinstance(caught.value, TimeoutError)
             await until(lambda: probe.cancelled == 1)
             assert server.statistics().running == 0
 
     async def test_the_server_keeps_the_deadline_by_itself(self) -> None:
-        deadlines: list[float | None] = []
+        loop = asyncio.get_running_loop()
+        came: list[tuple[float, float]] = []
 
         class Handler:
             def call(self, method: str, args: list[Any], kwargs: dict[str, Any], call: RpcCall) -> Any:
-                deadlines.append(call.deadline)
-                return asyncio.sleep(60)
+                assert call.deadline is not None
+                came.append((loop.time(), call.deadline))
+                return asyncio.sleep(3600)
 
         async with served(Handler()) as (server, client):
-            loop = asyncio.get_running_loop()
-            call = asyncio.create_task(client.call("x", timeout=0.05))
-            await until(lambda: len(deadlines) == 1)
-            assert deadlines[0] == pytest.approx(loop.time() + 0.05, abs=0.04)
-            client._connection._deadlines.close()  # type: ignore[union-attr] # as if the caller's clock stood still
-            with pytest.raises(DeadlineExceeded):
-                await call
+            assert client._connection is not None
+            began = loop.time()
+            with (
+                patch.object(client._connection._deadlines, "add"),  # as if the caller's clock stood still
+                pytest.raises(DeadlineExceeded),
+            ):
+                await client.call("x", timeout=0.05)
+            [(moment, deadline)] = came
+            assert began + 0.049 < deadline <= moment + 0.05
             assert server.statistics().running == 0
 
     async def test_a_deadline_that_has_passed_sends_nothing(self) -> None:
@@ -386,11 +420,15 @@ class TestLimits:
     async def test_max_concurrency_bounds_what_runs(self) -> None:
         running = 0
         most = 0
+        full = asyncio.Event()
 
         async def work() -> None:
             nonlocal running, most
             running += 1
             most = max(most, running)
+            if running == 3:
+                full.set()
+            await full.wait()
             await asyncio.sleep(0.001)
             running -= 1
 

@@ -36,6 +36,11 @@ from sage.transports.zmq import CurveClient, CurveServer, KeyPair, Socket
 from tests.transports.rpc.served import Probe, far_server, open_files, served, until
 
 
+def free_name() -> str:
+    """An address that nobody else has."""
+    return f"ipc://@sage-test-{os.urandom(8).hex()}"
+
+
 class TestTwoProcesses:
     @pytest.mark.parametrize("address", ["ipc://*", "tcp://127.0.0.1:0"])
     async def test_calls_and_streams(self, address: str) -> None:
@@ -50,7 +55,7 @@ class TestTwoProcesses:
             async with client.stream("forever", window=4) as items:
                 assert await anext(items) == 0
                 process.kill()
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(60):
                     results = await asyncio.gather(*calls, return_exceptions=True)
                     with pytest.raises(ConnectionLost):
                         while True:
@@ -60,7 +65,7 @@ class TestTwoProcesses:
             assert len({id(result) for result in results}) == 100
 
     async def test_the_next_server_at_that_address_gets_new_calls_and_no_old_ones(self) -> None:
-        address = f"ipc://@sage-test-{os.urandom(8).hex()}"
+        address = free_name()
         calls: list[int] = []
         async with far_server(address) as (process, _), RpcClient(address) as client:
             lost = [asyncio.create_task(client.call("hang")) for _ in range(10)]
@@ -105,24 +110,30 @@ class TestServersThatAreNotThere:
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
-            with pytest.raises(
-                ServerUnreachable, match=r"within 0\.1 s \(connection_timeout\): nobody listens"
-            ) as caught:
-                async with RpcClient(address, connection_timeout=0.1):
-                    pass
-            assert isinstance(caught.value, ConnectError)
-            assert address in str(caught.value)
+            told = ""
+            for seconds in (0.1, 1, 10):  # a machine that stood still meanwhile has not looked yet
+                with pytest.raises(ServerUnreachable, match=rf"within {seconds} s \(connection_timeout\): ") as caught:
+                    async with RpcClient(address, connection_timeout=seconds):
+                        pass
+                assert isinstance(caught.value, ConnectError)
+                told = str(caught.value)
+                if "nobody listens" in told:
+                    break
+            assert "nobody listens" in told
+            assert address in told
 
     async def test_nobody_there_any_more(self) -> None:
-        async with RpcServer({}, "ipc://*") as server, RpcClient(server.address, connection_timeout=0.1) as client:
+        async with RpcServer({}, "ipc://*") as server, RpcClient(server.address) as client:
             await server.aclose()
+            client._connection_timeout = 0.1
             with pytest.raises(ServerUnreachable, match="'x' at ipc"):
                 await client.call("x")
+            client._connection_timeout = 60
             with pytest.raises(DeadlineExceeded, match="has not answered yet"):
                 await client.call("x", timeout=0.01)
 
     async def test_one_that_comes_a_little_later_is_found(self) -> None:
-        address = f"ipc://@sage-test-{os.urandom(8).hex()}"
+        address = free_name()
         client = RpcClient(address)
         connecting = asyncio.create_task(client.connect())
         await asyncio.sleep(0.01)
@@ -255,7 +266,7 @@ class TestGarbage:
             router.send([parts[0], *answer])
 
         router = Socket(zmq.ROUTER, reply)
-        address = router.bind("ipc://@sage-test-garbage")
+        address = router.bind(free_name())
         with pytest.raises(ServerRefused, match="nobody understands"):
             async with RpcClient(address):
                 pass
@@ -268,7 +279,7 @@ class TestGarbage:
             router.send([parts[0], *pack_message([pack_record(kind, 0, 0, 0, 0, record.id, 0)])])
 
         router = Socket(zmq.ROUTER, reply)
-        async with RpcClient(router.bind("ipc://@sage-test-garbage")) as client:
+        async with RpcClient(router.bind(free_name())) as client:
             with pytest.raises(ConnectionLost, match="nobody understands"):
                 await client.call("x")
         router.close()
@@ -280,7 +291,7 @@ class TestGarbage:
 
         router = Socket(zmq.ROUTER, reply)
         with pytest.raises(ServerRefused, match="speaks version 9, this side version 1"):
-            async with RpcClient(router.bind("ipc://@sage-test-version")):
+            async with RpcClient(router.bind(free_name())):
                 pass
         router.close()
 
@@ -289,7 +300,7 @@ async def test_nothing_stays_open() -> None:
     probe = Probe()
     async with served(probe.methods()) as (_, client), client.stream("count", 3) as items:
         assert [item async for item in items] == [0, 1, 2]  # what a process opens once is open then
-    before = await settled_files()
+    before = len(await settled_files())
     for _ in range(5):
         async with served(probe.methods()) as (_, client):
             call = asyncio.create_task(client.call("hang"))
@@ -297,7 +308,7 @@ async def test_nothing_stays_open() -> None:
             async with client.stream("count", 10**9, window=3) as items:
                 await anext(items)
         await asyncio.gather(call, return_exceptions=True)
-    assert len(await settled_files()) <= len(before)
+    await until(lambda: len(open_files()) <= before)
     assert len(asyncio.all_tasks()) == 1
 
 

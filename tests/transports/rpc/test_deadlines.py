@@ -2,6 +2,7 @@
 
 import asyncio
 
+from sage.testing import virtual_time
 from sage.transports.rpc.deadlines import Deadlines
 from tests.transports.rpc.served import until
 
@@ -24,6 +25,7 @@ class Clock:
         self.expired.append(key)
 
 
+@virtual_time
 async def test_they_expire_in_order_whatever_the_order_they_came_in() -> None:
     clock = Clock()
     for key, seconds in (("c", 0.03), ("a", 0.01), ("b", 0.02)):
@@ -33,6 +35,7 @@ async def test_they_expire_in_order_whatever_the_order_they_came_in() -> None:
     assert not len(clock.deadlines)
 
 
+@virtual_time
 async def test_what_is_done_does_not_expire() -> None:
     clock = Clock()
     clock.add("done", 0.005)
@@ -42,6 +45,7 @@ async def test_what_is_done_does_not_expire() -> None:
     assert clock.expired == ["late"]
 
 
+@virtual_time
 async def test_what_is_done_is_forgotten_long_before_its_deadline() -> None:
     clock = Clock()
     clock.add("open", 3600)
@@ -52,6 +56,7 @@ async def test_what_is_done_is_forgotten_long_before_its_deadline() -> None:
     clock.deadlines.close()
 
 
+@virtual_time
 async def test_one_that_is_close_goes_before_one_that_is_far() -> None:
     clock = Clock()
     clock.add("far", 3600)
@@ -62,6 +67,7 @@ async def test_one_that_is_close_goes_before_one_that_is_far() -> None:
     clock.deadlines.close()
 
 
+@virtual_time
 async def test_nothing_expires_once_it_is_closed() -> None:
     clock = Clock()
     clock.add("a", 0.001)

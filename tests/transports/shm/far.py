@@ -38,4 +38,4 @@ def held_by_this_process() -> tuple[int, int, list[str]]:
     """How many files and shared mappings are open, and what lies in /dev/shm under our name."""
     descriptors = len(os.listdir("/proc/self/fd"))
     mappings = Path("/proc/self/maps").read_text().count("memfd:sage")
-    return descriptors, mappings, sorted(name for name in os.listdir("/dev/shm") if not name.startswith("sem.mp-"))
+    return descriptors, mappings, sorted(name for name in os.listdir("/dev/shm") if "sage" in name)

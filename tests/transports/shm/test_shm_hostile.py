@@ -29,7 +29,7 @@ async def queue() -> AsyncIterator[Queue]:
     """A queue that is as good after the test as before, and whose host has closed everything."""
     gc.collect()
     before = held_by_this_process()
-    async with asyncio.timeout(20), await Queue(16, "orders").open() as it:
+    async with asyncio.timeout(60), await Queue(16, "orders").open() as it:
         yield it
         there = far(it)
         await there.put("fine")

@@ -26,7 +26,7 @@ async def hosted(**options: Any) -> AsyncIterator[tuple[Queue, Queue]]:
     queue = await Queue(**options).open()
     there = far(queue)
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             yield queue, there
     finally:
         await there.aclose()

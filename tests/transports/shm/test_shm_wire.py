@@ -33,7 +33,7 @@ class Listener:
         self.changed.set()
 
     async def wait_for(self, count: int) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while len(self.messages) + len(self.reasons) < count:
                 self.changed.clear()
                 await self.changed.wait()

@@ -46,7 +46,7 @@ async def _round_trip(connection: Connection) -> None:
     try:
         connection.stream.note(Kind.HEARTBEAT, 1)
         while not came.is_set() and not socket.closed:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 await came.wait()
     finally:
         socket._on_message = on_message

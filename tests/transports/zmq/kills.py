@@ -90,7 +90,7 @@ async def run(runs: int, seed: int) -> list[float]:
 
     async def once() -> None:
         endpoint = chance.choice(["tcp://127.0.0.1:0", "ipc://*"])
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             delays.append(await chance.choice(kills)(chance, endpoint))
 
     async def warm_up() -> None:

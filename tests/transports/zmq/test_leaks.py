@@ -14,7 +14,7 @@ HOST, WORKER = KeyPair.generate(), KeyPair.generate()
 
 
 async def use(queue: Queue) -> None:
-    async with queue, asyncio.timeout(5):
+    async with queue, asyncio.timeout(60):
         await queue.open()
         puts, takes = (Queue.from_dict(queue.to_dict(), local=False) for _ in range(2))
         for end in (puts, takes):
@@ -40,7 +40,7 @@ async def test_queues_that_were_closed_leave_nothing_open() -> None:
 
 async def test_a_host_whose_sender_never_closed_leaves_nothing_open() -> None:
     async def abandon() -> None:
-        async with Queue(lost_after=0.2) as queue, asyncio.timeout(5):
+        async with Queue(lost_after=0.2) as queue, asyncio.timeout(60):
             await queue.open()
             sender = await Queue.from_dict(queue.to_dict(), local=False).open_sender()
             await sender.send(1)
