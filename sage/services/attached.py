@@ -19,6 +19,8 @@ class AttachedReplica(RpcReplica):
         client: the connection to those who have it.
     """
 
+    ended = "the block of sage.connect() was left"
+
     def __init__(self, name: str, client: RpcClient) -> None:
         super().__init__(0, name, f"{name}.")
         self.client = client

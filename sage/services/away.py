@@ -79,6 +79,7 @@ class _AtHome(AttachedReplica):
     """One of those services."""
 
     trusted = True
+    ended = "this service was stopped"
     _arrived = False
 
     async def call(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -1,14 +1,18 @@
 """Which replica of a service gets a call."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from hashlib import blake2b
 from math import ceil
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from sage.errors import GraphError
 
 __all__ = ["Balance", "ByKey", "LeastOutstanding", "Loaded", "RoundRobin", "balance_named"]
+
+
+_NO_KEYWORDS: Mapping[str, Any] = MappingProxyType({})
 
 
 class Loaded(Protocol):
@@ -23,7 +27,9 @@ class Balance(ABC):
     """Chooses; one object for each service."""
 
     @abstractmethod
-    def choose(self, replicas: Sequence[Loaded], args: tuple[Any, ...]) -> Loaded:
+    def choose(
+        self, replicas: Sequence[Loaded], args: tuple[Any, ...], kwargs: Mapping[str, Any] = _NO_KEYWORDS
+    ) -> Loaded:
         """One of `replicas` (at least one, all of which can be called) for a call with these arguments."""
 
 
@@ -33,7 +39,9 @@ class RoundRobin(Balance):
     def __init__(self) -> None:
         self._next = 0
 
-    def choose(self, replicas: Sequence[Loaded], args: tuple[Any, ...]) -> Loaded:
+    def choose(
+        self, replicas: Sequence[Loaded], args: tuple[Any, ...], kwargs: Mapping[str, Any] = _NO_KEYWORDS
+    ) -> Loaded:
         """See `Balance.choose`."""
         chosen = replicas[self._next % len(replicas)]
         self._next += 1
@@ -46,7 +54,9 @@ class LeastOutstanding(Balance):
     def __init__(self) -> None:
         self._next = 0
 
-    def choose(self, replicas: Sequence[Loaded], args: tuple[Any, ...]) -> Loaded:
+    def choose(
+        self, replicas: Sequence[Loaded], args: tuple[Any, ...], kwargs: Mapping[str, Any] = _NO_KEYWORDS
+    ) -> Loaded:
         """See `Balance.choose`."""
         count = len(replicas)
         start = self._next
@@ -66,7 +76,7 @@ class ByKey(Balance):
     (Mirrokni et al., 2016).
 
     Args:
-        key: gives the key of a call, from its arguments; by default the first argument is the key.
+        key: gives the key of a call, from its arguments; by default the first one, given by position, is the key.
         bound: how many times the average load a replica may have before a key goes to the next in its order.
     """
 
@@ -76,9 +86,11 @@ class ByKey(Balance):
         self._key = key or _first
         self._bound = bound
 
-    def choose(self, replicas: Sequence[Loaded], args: tuple[Any, ...]) -> Loaded:
+    def choose(
+        self, replicas: Sequence[Loaded], args: tuple[Any, ...], kwargs: Mapping[str, Any] = _NO_KEYWORDS
+    ) -> Loaded:
         """See `Balance.choose`."""
-        key = repr(self._key(*args)).encode()
+        key = repr(self._key(*args, **kwargs)).encode()
         most = ceil(self._bound * (sum(replica.outstanding for replica in replicas) + 1) / len(replicas))
         ranked = sorted(replicas, key=lambda replica: _weight(key, replica.index), reverse=True)
         return next((replica for replica in ranked if replica.outstanding < most), ranked[0])
@@ -105,5 +117,13 @@ def _weight(key: bytes, replica: int) -> bytes:
     return blake2b(key, digest_size=8, salt=replica.to_bytes(8, "little")).digest()
 
 
-def _first(*args: Any) -> Hashable:
-    return args[0] if args else None
+def _first(*args: Any, **kwargs: Any) -> Hashable:
+    if args:
+        key: Hashable = args[0]
+        return key
+    if kwargs:  # in which order they come is up to the caller
+        raise TypeError(
+            f"balance by key: the first argument is the key, and all are given by name ({', '.join(kwargs)}); give the "
+            f"key by position, or tell which it is: balance=sage.ByKey(lambda {next(iter(kwargs))}, **_: ...)"
+        )
+    return None

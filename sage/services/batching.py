@@ -5,14 +5,16 @@ there, and nobody waits for a list that has been dispatched.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import inspect
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set, Sized
 from contextvars import Context, ContextVar
 from datetime import timedelta
 from typing import Any, Generic, TypeVar, overload
 
 from sage.current import current
-from sage.errors import GraphError, ServiceError
+from sage.errors import GraphError, ServiceError, ServiceUnavailable
 from sage.services.finding import current_services
+from sage.services.remaking import own_copy
 from sage.services.statistics import BatchStatistics
 
 __all__ = ["BatchedMethod", "Gatherer", "batched"]
@@ -36,7 +38,11 @@ class Gatherer(Generic[T, R]):
     """
 
     def __init__(
-        self, function: Callable[[list[T]], Awaitable[Sequence[R]]], max_size: int, max_wait: float, name: str
+        self,
+        function: Callable[[list[T]], Awaitable[Sequence[R | Exception]]],
+        max_size: int,
+        max_wait: float,
+        name: str,
     ) -> None:
         self.statistics = BatchStatistics()
         self.on_dispatch: Callable[[], object] = _nobody
@@ -44,36 +50,50 @@ class Gatherer(Generic[T, R]):
         self._max_size = max_size
         self._max_wait = max_wait
         self._name = name
-        self._waiting: list[tuple[T, asyncio.Future[R]]] = []
+        # By the order of their arrival.
+        self._waiting: dict[asyncio.Future[R], T] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._running: set[asyncio.Task[None]] = set()
+        self._closed = False
         # A list belongs to no one caller: it runs on behalf of the service, and carries nobody's deadline.
         self._context = _only(current, current_services)
 
-    async def call(self, item: T) -> R:
-        """Have `item` worked on in company.
+    async def call(self, *items: T, **named: object) -> R:
+        """Have one item worked on in company.
 
         Cancel safety: when cancelled, the item is taken out if its list has not left; work on a list stops when nobody
         waits for it any more.
+
+        Raises:
+            TypeError: it is not called with one item.
+            ServiceError: its list was cancelled, or did not get a result for each item.
+            Exception: what came instead of a result, or what the method raised; each caller has an error of its own.
         """
+        if named or len(items) != 1:
+            given = ", ".join([f"{len(items)} items", *map(repr, named)])
+            raise TypeError(f"{self._name} is @sage.batched: it is called with one item, not with {given}")
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[R] = loop.create_future()
-        self._waiting.append((item, answer))
+        self._waiting[answer] = items[0]
         if len(self._waiting) >= self._max_size:
             self._dispatch("full")
         elif self._timer is None:
             self._timer = loop.call_later(self._max_wait, self._dispatch, "time")
-        return await answer
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            self._waiting.pop(answer, None)
+            raise
 
     async def aclose(self) -> None:
-        """Stop what runs; whoever waits is cancelled.
+        """Stop what runs; whoever waits is told that the service was stopped.
 
         Cancel safety: when cancelled, everything was told to stop, but it was not waited for.
         """
+        self._closed = True
         if self._timer is not None:
             self._timer.cancel()
-        for _, answer in self._waiting:
-            answer.cancel()
+        self._fail(self._waiting, self._cancelled())
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
@@ -82,46 +102,83 @@ class Gatherer(Generic[T, R]):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        calls = [(item, answer) for item, answer in self._waiting if not answer.done()]
-        self._waiting = []
-        if calls:
-            self.statistics.count(len(calls), reason)
-            self.on_dispatch()
-            task = asyncio.create_task(self._run(calls), name=f"batch of {self._name}", context=self._context)
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
-            left = len(calls)
+        calls, self._waiting = self._waiting, {}
+        left = len(calls)
+        if not left:
+            return
+        self.statistics.count(left, reason)
+        self.on_dispatch()
+        task = asyncio.create_task(self._run(calls), name=f"batch of {self._name}", context=self._context)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
 
-            def answered(answer: "asyncio.Future[R]") -> None:
-                nonlocal left
-                left -= 1
-                if not left:  # harmless when the task is what has answered
-                    task.cancel()
+        def answered(answer: "asyncio.Future[R]") -> None:
+            nonlocal left
+            left -= 1
+            if not left:  # harmless when the task is what has answered
+                task.cancel()
 
-            for _, answer in calls:
-                answer.add_done_callback(answered)
+        for answer in calls:
+            answer.add_done_callback(answered)
 
-    async def _run(self, calls: list[tuple[T, "asyncio.Future[R]"]]) -> None:
+    async def _run(self, calls: Mapping["asyncio.Future[R]", T]) -> None:
         try:
-            results = await self._function([item for item, _ in calls])
-            if len(results) != len(calls):
-                raise ServiceError(
-                    f"{self._name} was given {len(calls)} items and gave {len(results)} results: "
-                    f"a @sage.batched method gives one for each, an exception for one that failed"
-                )
+            results = self._checked(await self._worked_on(list(calls.values())), len(calls))
         except asyncio.CancelledError:
-            for _, answer in calls:
-                answer.cancel()
+            self._fail(calls, self._cancelled())
             raise
-        except Exception as error:
-            results = [error] * len(calls)  # type: ignore[list-item]  # told as an exception below
-        for (_, answer), result in zip(calls, results, strict=True):
+        except BaseException as error:
+            self._fail(calls, error)
+            if not isinstance(error, Exception):
+                raise
+            return
+        told = set[int]()  # errors that somebody has got
+        for answer, result in zip(calls, results, strict=True):
             if answer.done():
                 continue
-            if isinstance(result, BaseException):
-                answer.set_exception(result)
-            else:
+            if not isinstance(result, BaseException):
                 answer.set_result(result)
+                continue
+            answer.set_exception(_raisable(own_copy(result) if id(result) in told else result))
+            told.add(id(result))
+
+    def _worked_on(self, items: list[T]) -> Awaitable[Sequence[R | Exception]]:
+        results = self._function(items)
+        if not inspect.isawaitable(results):
+            raise ServiceError(f"{self._name} is @sage.batched and not async; write async def, and return a list")
+        return results
+
+    def _checked(self, results: Sequence[R | Exception], count: int) -> Sequence[R | Exception]:
+        """The results, if they are one for each of `count` items."""
+        name = self._name
+        if not isinstance(results, Sized) or isinstance(results, str | bytes | Set | Mapping):
+            raise ServiceError(f"{name} is @sage.batched: it returns a list of results, not a {type(results).__name__}")
+        if len(results) != count:
+            raise ServiceError(
+                f"{name} was given {count} items and gave {len(results)} results: "
+                f"a @sage.batched method gives one for each, an exception for one that failed"
+            )
+        return results
+
+    def _fail(self, calls: Iterable["asyncio.Future[R]"], error: BaseException) -> None:
+        """Tell all who wait, each by an error of its own: notes and tracebacks of one are not for the others."""
+        mine = _raisable(error)
+        for answer in calls:
+            if not answer.done():
+                answer.set_exception(mine)
+                mine = own_copy(error)
+
+    def _cancelled(self) -> ServiceError:
+        if self._closed:
+            return ServiceUnavailable(f"{self._name}: the service was stopped meanwhile")
+        return ServiceError(f"{self._name}: the work on the list was cancelled, and not by its callers")
+
+
+def _raisable(error: BaseException) -> BaseException:
+    """The error as a future can hold it."""
+    if isinstance(error, StopIteration):  # as Python does when a coroutine raises it
+        return RuntimeError(f"a @sage.batched method gave {error!r}")
+    return error
 
 
 def _only(*variables: ContextVar[Any]) -> Context:
@@ -143,7 +200,7 @@ class BatchedMethod(Generic[T, R]):
     is_service_method = True
 
     def __init__(
-        self, function: Callable[[Any, list[T]], Awaitable[Sequence[R]]], max_size: int, max_wait: float
+        self, function: Callable[[Any, list[T]], Awaitable[Sequence[R | Exception]]], max_size: int, max_wait: float
     ) -> None:
         self.__doc__ = function.__doc__
         self.__name__ = getattr(function, "__name__", "batched")
@@ -176,7 +233,7 @@ class BatchedMethod(Generic[T, R]):
 
 def batched(
     *, max_size: int = 64, max_wait: float | timedelta = 0.005
-) -> Callable[[Callable[[Any, list[T]], Awaitable[Sequence[R]]]], BatchedMethod[T, R]]:
+) -> Callable[[Callable[[Any, list[T]], Awaitable[Sequence[R | Exception]]]], BatchedMethod[T, R]]:
     """Have a service's method, written over lists, called with one item at a time.
 
     ::

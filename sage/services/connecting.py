@@ -3,17 +3,16 @@
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 
-from sage.errors import ServiceUnavailable
+from sage.errors import GraphError, ServiceUnavailable
 from sage.services.attached import AttachedReplica
 from sage.services.definition import ServiceDefinition
 from sage.services.described import known_errors
 from sage.services.directory import ServiceDirectory
-from sage.services.envelope import opened
 from sage.services.exposed import DESCRIBE
 from sage.services.running import RunningService
 from sage.services.service import MethodKind, Service
-from sage.transports import TransportError
-from sage.transports.rpc import RpcClient
+from sage.transports import InvalidChannel, TransportError
+from sage.transports.rpc import RpcClient, RpcError, UnknownMethod
 from sage.transports.zmq import CurveClient
 
 __all__ = ["connect"]
@@ -42,17 +41,26 @@ async def connect(
             again from arguments and attributes, without `__init__`.
 
     Raises:
-        GraphError: `errors` has something that is no class of exceptions, or two of one name.
+        GraphError: the address cannot be, or needs keys; or `errors` has something that is no class of exceptions, or
+            two of one name.
         ServiceUnavailable: nobody answers there.
     """
     known = known_errors(errors)
-    client = RpcClient(address, curve=curve, connection_timeout=timeout)
+    try:
+        client = RpcClient(address, curve=curve, connection_timeout=timeout)
+    except InvalidChannel as error:
+        raise GraphError(f"connect({address!r}): {error}") from error
     try:
         try:
             await client.connect()
             described: Mapping[str, Mapping[str, str]] = await client.call(DESCRIBE)
+        except UnknownMethod as error:
+            raise ServiceUnavailable(
+                f"no services at {address}: whoever listens there offers something else"
+            ) from error
         except TransportError as error:
-            raise ServiceUnavailable(f"no services at {address}: {opened(error, address)}") from error
+            reason = error.reason if isinstance(error, RpcError) else str(error)
+            raise ServiceUnavailable(f"no services at {address}: {reason}") from error
         directory = ServiceDirectory()
         for name, methods in described.items():
             directory.enter(_there(name, methods, client, known))

@@ -1,5 +1,6 @@
 """What was registered: a service's name, how it is made, and how it is run."""
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -9,7 +10,7 @@ from sage.errors import GraphError
 from sage.services.balance import Balance, balance_named
 from sage.services.breaker import Breaker
 from sage.services.restart import Restart
-from sage.services.service import Service
+from sage.services.service import LIFE_CYCLE, Service
 
 __all__ = ["PLACES", "ServiceDefinition"]
 
@@ -36,7 +37,7 @@ class ServiceDefinition:
         breaker: when a service that fails is left alone.
         restart: whether and how a replica that died is started again; not for ``"inproc"``, which cannot die alone.
         balance: which replica gets a call: ``"least"`` (fewest unanswered calls), ``"round_robin"``, ``"key"`` (the
-            first argument is the key), or a `Balance` such as `sage.ByKey`.
+            first argument, given by position, is the key), or a `Balance` such as `sage.ByKey`.
 
     Raises:
         GraphError: a value cannot be; the message names the service.
@@ -80,6 +81,10 @@ class ServiceDefinition:
             raise GraphError(f"{self.make.__name__} is not a service; derive it from sage.Service")
         if not callable(self.make):
             raise GraphError(f"{self.make!r} is not a class derived from sage.Service; give the class, not an instance")
+        if self.service_type is not None:
+            for name in sorted(LIFE_CYCLE):
+                if not inspect.iscoroutinefunction(getattr(self.service_type, name)):
+                    raise GraphError(f"{self.service_type.__name__}.{name} is not async; write async def {name}(self)")
         if self.place not in PLACES:
             raise GraphError(f"place={self.place!r} is not known; write one of {', '.join(map(repr, PLACES))}")
         _count("replicas", self.replicas, 1)
@@ -94,6 +99,11 @@ class ServiceDefinition:
                 not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < float("inf")
             ):
                 raise GraphError(f"{name}={value!r}: write a number above 0")
+        for option, wanted in (("breaker", Breaker), ("restart", Restart)):
+            if not isinstance(given := getattr(self, option), wanted | None):
+                raise GraphError(f"{option}={given!r}: write sage.{wanted.__name__}(...)")
+        if self.retry is not None and self.retry.then != type(self.retry)().then:
+            raise GraphError(f"retry=...: then={self.retry.then!r} is for operators; leave it out, the caller decides")
         if self.restart is not None and self.place == "inproc":
             raise GraphError(
                 "restart=...: in this process a service cannot die alone; write place='zmq', or leave it out"

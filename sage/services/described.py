@@ -14,10 +14,10 @@ from sage.services.neighbour import type_name
 from sage.transports import CodecError, rpc
 from sage.transports.codec import Codec
 
-__all__ = ["Described", "described", "known_errors", "made_again"]
+__all__ = ["Described", "begun_here", "described", "known_errors", "made_again"]
 
 
-class Described(Exception):
+class Described(rpc.StandIn):
     """An error of a class that is not Python's own, as it is sent.
 
     Args:
@@ -37,6 +37,7 @@ _codec = Codec()
 
 def described(error: Exception) -> Exception:
     """What was raised, as it is sent to another program."""
+    begun_here(error)
     if type(error).__module__ == "builtins":
         return error
     arguments: list[Any] | None = list(error.args)
@@ -48,7 +49,16 @@ def described(error: Exception) -> Exception:
     sent = Described(type_name(type(error)), str(error), arguments, state)
     for note in getattr(error, "__notes__", ()):
         sent.add_note(note)
+    sent.__cause__ = error
     return sent
+
+
+def begun_here(error: Exception) -> None:
+    """Have what is told of the way of `error` begin where the service's own code does."""
+    step = error.__traceback__
+    while step is not None and step.tb_frame.f_globals.get("__package__") in (__package__, rpc.__package__):
+        step = step.tb_next
+    error.__traceback__ = step
 
 
 def known_errors(classes: Iterable[type[Exception]]) -> dict[str, type[Exception]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from sage.errors import UnknownService
 from sage.services.proxy import ServiceProxy
@@ -11,6 +11,8 @@ from sage.services.service import MethodKind, Service
 from sage.services.statistics import ServiceStatistics
 
 __all__ = ["ServiceDirectory"]
+
+S = TypeVar("S", bound=Service)
 
 
 class ServiceDirectory:
@@ -31,23 +33,35 @@ class ServiceDirectory:
         Raises:
             UnknownService: there is none.
         """
-        if name not in self._proxies:
-            there = ", ".join(self._proxies) or "none: register one with env.register_service"
-            raise UnknownService(f"there is no service {name!r}; there is {there}")
+        self.named(name)
         return self._proxies[name]
+
+    def named(self, name: str) -> RunningService:
+        """The service of that name, with all there is to know of it.
+
+        Raises:
+            UnknownService: there is none.
+        """
+        if name not in self._running:
+            there = ", ".join(self._running) or "none: register one with env.register_service"
+            raise UnknownService(f"there is no service {name!r}; there is {there}")
+        return self._running[name]
 
     def __contains__(self, name: object) -> bool:
         return name in self._proxies
 
-    def find(self, which: str | type[Service]) -> ServiceProxy:
+    @overload
+    def find(self, which: str) -> Any: ...
+    @overload
+    def find(self, which: type[S]) -> S: ...
+    def find(self, which: str | type[Service]) -> Any:
         """The service that was registered under this name, or with this class.
 
         Raises:
             UnknownService: there is none, or several of that class.
         """
         if isinstance(which, str):
-            proxy: ServiceProxy = self[which]
-            return proxy
+            return self[which]
         names = self._names_of(which)
         if len(names) != 1:
             label = getattr(which, "__name__", repr(which))
@@ -64,8 +78,7 @@ class ServiceDirectory:
             ServiceError: the call could not be made, or was given up.
             Exception: what the service raised.
         """
-        self[service]
-        return await self._running[service].call(method, args, kwargs)
+        return await self.named(service).call(method, args, kwargs)
 
     def stream(
         self, service: str, method: str, *args: Any, **kwargs: Any
@@ -75,8 +88,7 @@ class ServiceDirectory:
         Raises:
             UnknownService: there is no such service.
         """
-        self[service]
-        return aclosing(self._running[service].stream(method, args, kwargs))
+        return aclosing(self.named(service).stream(method, args, kwargs))
 
     def running(self) -> tuple[RunningService, ...]:
         """All services, in the order in which they were registered."""

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+import cloudpickle
+
 from sage.errors import ServiceError
 from sage.services.away import Invitation
 from sage.services.deadline import carried
@@ -63,6 +65,21 @@ class ElsewhereReplica(RpcReplica):
         """
         health: Mapping[str, Any] = await self.call(HEALTH, (), {})
         return health
+
+    def _packed(self, invitation: Invitation) -> bytes:
+        """What the other process needs to make it.
+
+        Raises:
+            ServiceError: it cannot be taken there.
+        """
+        try:
+            packed: bytes = cloudpickle.dumps((self._definition, self.index, invitation))
+        except Exception as error:  # whatever a class of the user's may raise
+            raise ServiceError(
+                f"with place={self._definition.place!r} its class and arguments go to another process, and these "
+                f"cannot be pickled ({error}); make in start() what belongs to one process, or write place='inproc'"
+            ) from error
+        return packed
 
     async def _met(self, client: RpcClient, methods: Mapping[str, str], invitation: Invitation) -> None:
         """It runs: connect to it.

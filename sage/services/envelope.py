@@ -12,14 +12,15 @@ from sage.errors import (
     ServiceUnavailable,
     UnknownMethod,
 )
-from sage.services.described import Described, made_again
+from sage.services.described import Described, begun_here, made_again
+from sage.services.remaking import pickled
 from sage.transports import rpc
 
 __all__ = ["Raised", "opened", "wrapped"]
 
 
-class Raised(Exception):
-    """An error of a class that the other side may not know, as bytes.
+class Raised(rpc.StandIn):
+    """An error as bytes.
 
     Args:
         pickled: the error.
@@ -31,21 +32,21 @@ class Raised(Exception):
         self.pickled = pickled
         self.text = text
 
+    def __str__(self) -> str:
+        return self.text
+
 
 rpc.register_error(Raised)
 
 
 def wrapped(error: Exception) -> Exception:
-    """What a service raised, as it is sent: errors that are not Python's own go along whole."""
-    if type(error).__module__ == "builtins":
-        return error
+    """What a service raised, as it is sent: whole, if it does not hold something that belongs to its process."""
+    begun_here(error)
     try:
-        pickled = cloudpickle.dumps(error)
-    except Exception:  # it holds something that belongs to its process: its type and text are told, then
+        sent = Raised(pickled(error), f"{type(error).__name__}: {error}")
+    except Exception:  # its type and text are told, then
         return error
-    sent = Raised(pickled, f"{type(error).__name__}: {error}")
-    for note in getattr(error, "__notes__", ()):
-        sent.add_note(note)
+    sent.__cause__ = error
     return sent
 
 
@@ -67,7 +68,7 @@ def opened(
     if isinstance(error, rpc.RpcError):
         for kind, ours in _OURS:
             if isinstance(error, kind):
-                return ours(f"{name}: {error.reason}")
+                return _with_notes(ours(f"{name}{_told(error)}"), error)
     return error
 
 
@@ -87,9 +88,22 @@ def _unpickled(error: Raised, name: str) -> Exception:
     try:
         made: Any = cloudpickle.loads(error.pickled)
     except Exception as failed:
-        return ServiceError(f"{name} raised {error.text} (which cannot be made again here: {failed})")
+        told = ServiceError(f"{name} raised {error.text} (which cannot be made again here: {failed})")
+        return _with_notes(told, error)
     if not isinstance(made, Exception):
-        return ServiceError(f"{name} raised {error.text}")
+        return _with_notes(ServiceError(f"{name} raised {error.text}"), error)
+    return _with_notes(made, error)  # of where it was raised; its own came with it
+
+
+def _told(error: rpc.RpcError) -> str:
+    if isinstance(error, rpc.RemoteError):
+        return f" raised {error.type.rpartition(':')[2]}: {error.message}"
+    if isinstance(error, rpc.DeadlineExceeded):
+        return ": no answer by the deadline"
+    return f": {error.reason}"
+
+
+def _with_notes(made: Exception, error: Exception) -> Exception:
     for note in getattr(error, "__notes__", ()):
         made.add_note(note)
     return made

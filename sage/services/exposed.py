@@ -1,7 +1,7 @@
 """Services that other programs may call: ``sage serve-services FILE``."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +84,7 @@ class DirectoryHandler:
         methods = self._services.methods()
         if method == DESCRIBE:
             return {name: {one: kind.name for one, kind in of.items()} for name, of in methods.items()}
-        service, _, name = method.partition(".")
+        service, _, name = method.rpartition(".")
         of = methods.get(service)
         if of == {}:  # it has not started, which it tells itself
             return self._call(service, name, args, kwargs, call.deadline)
@@ -101,20 +101,20 @@ class DirectoryHandler:
     ) -> Any:
         self._begin(deadline)
         try:
-            return await self._services.call(service, method, *args, **kwargs)
+            return await self._services.named(service).call(method, tuple(args), kwargs)
         except Exception as error:
-            raise self._outgoing(error) from error
+            raise self._outgoing(error)  # noqa: B904 - it has its cause
 
     async def _stream(
         self, service: str, method: str, args: list[Any], kwargs: dict[str, Any], deadline: float | None
     ) -> AsyncIterator[Any]:
         self._begin(deadline)
         try:
-            async with self._services.stream(service, method, *args, **kwargs) as items:
+            async with aclosing(self._services.named(service).stream(method, tuple(args), kwargs)) as items:
                 async for item in items:
                     yield item
         except Exception as error:
-            raise self._outgoing(error) from error
+            raise self._outgoing(error)  # noqa: B904 - it has its cause
 
     def _begin(self, deadline: float | None) -> None:
         carried(deadline)

@@ -1,7 +1,7 @@
 """How code finds the services of the program that it runs in."""
 
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from sage.errors import UnknownService
 from sage.services.service import Service
@@ -36,4 +36,4 @@ def service(which: str | type[S]) -> Any:
             f"sage.service({which!r}): no program with services runs here; it is for functions that operators call, "
             f"and inside of `async with env.services()`"
         ) from None
-    return cast(Any, services.find(which))
+    return services.find(which)

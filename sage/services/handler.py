@@ -52,7 +52,7 @@ class ReplicaHandler:
         try:
             return await self._replica.call(method, tuple(args), kwargs)
         except Exception as error:
-            raise wrapped(error) from error
+            raise wrapped(error)  # noqa: B904 - it has its cause
 
     async def _stream(
         self, method: str, args: list[Any], kwargs: dict[str, Any], deadline: float | None
@@ -63,7 +63,7 @@ class ReplicaHandler:
                 async for item in items:
                     yield item
         except Exception as error:
-            raise wrapped(error) from error
+            raise wrapped(error)  # noqa: B904 - it has its cause
 
     def _begin(self, deadline: float | None) -> None:
         carried(deadline)

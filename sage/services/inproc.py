@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
+from types import CoroutineType
 from typing import Any
 
 from sage.current import current
+from sage.errors import ServiceError, UnknownMethod
 from sage.services.batching import Gatherer
 from sage.services.context import ServiceContext
 from sage.services.definition import ServiceDefinition
@@ -29,7 +31,7 @@ class InprocReplica(Replica):
         self._definition = definition
         self._context = context
         self._instance: Service | None = None
-        self._bound: dict[str, Callable[..., Any]] = {}
+        self._bound: Mapping[str, Callable[..., Any]] = {}
 
     async def start(self) -> None:
         """See `Replica.start`.
@@ -38,11 +40,16 @@ class InprocReplica(Replica):
         """
         token = current.set(self._context)
         try:
-            self._instance = self._definition.make(*self._definition.args, **self._definition.kwargs)
-            await self._instance.start()
+            made: Any = self._definition.make(*self._definition.args, **self._definition.kwargs)
+            if not isinstance(made, Service):
+                if isinstance(made, CoroutineType):
+                    made.close()
+                raise ServiceError(f"its factory gave {made!r}; return an instance of a subclass of sage.Service")
+            self._instance = made
+            await made.start()
             self.methods = methods_of(type(self._instance))
             # What gathers calls is made here, and works on behalf of this service, whoever calls.
-            self._bound = {name: getattr(self._instance, name) for name in self.methods}
+            self._bound = _Bound({name: getattr(self._instance, name) for name in self.methods})
         finally:
             current.reset(token)
 
@@ -110,3 +117,11 @@ class InprocReplica(Replica):
                 finally:
                     current.reset(token)
                 yield item
+
+
+class _Bound(dict[str, Callable[..., Any]]):
+    """The methods of an instance."""
+
+    def __missing__(self, name: str) -> Callable[..., Any]:
+        there = ", ".join(sorted(self)) or "none"
+        raise UnknownMethod(f"there is no method {name!r} to call; there are: {there}")

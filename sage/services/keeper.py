@@ -70,7 +70,7 @@ class Keeper:
             attempt = 1 if ran >= restart.settled else attempt + 1
             if attempt > restart.attempts:
                 self._service.went(self._replica, f"{reason}; it was restarted {restart.attempts} times", final=True)
-                _logger.error("service %r: gave up on %s", self._name, reason)
+                _logger.error("service %r: gave up replica %d: %s", self._name, self._replica.index, reason)
                 return
             await asyncio.sleep(restart.pause(attempt))
             self._service.statistics.restarts += 1
@@ -92,12 +92,14 @@ class Keeper:
         try:
             try:
                 await self._replica.start()
-            except Exception as error:
+            except BaseException as error:
+                if _is_ours(error):
+                    raise
                 reason = f"it could not start: {type(error).__name__}: {error}"
                 if not self.started.done():
                     self.started.set_exception(error)
                 else:
-                    _logger.error("service %r: replica %d %s", self._name, self._replica.index, reason)
+                    _logger.error("service %r: replica %d: %s", self._name, self._replica.index, reason)
             else:
                 came = loop.time()
                 self._service.came(self._replica)
@@ -112,3 +114,11 @@ class Keeper:
                 await self._replica.stop()
             self._stopping = False
         return reason, 0.0 if came is None else loop.time() - came
+
+
+def _is_ours(error: BaseException) -> bool:
+    """Whether it is the end of this task or of the program, and nothing that a service has raised by itself."""
+    if isinstance(error, asyncio.CancelledError):
+        task = asyncio.current_task()
+        return task is not None and task.cancelling() > 0
+    return isinstance(error, KeyboardInterrupt | SystemExit)

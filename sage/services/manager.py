@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from contextvars import Token
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -54,12 +55,14 @@ class Services(ServiceDirectory):
             self.enter(RunningService(definition, replicas))
 
     async def __aenter__(self) -> Self:
+        if self._token is not None:
+            raise ServiceError("these services run already; env.services() makes others")
         self._token = current_services.set(self)
         try:
             for running in self._running.values():
                 await self._start(running)
-        except BaseException:
-            await self._leave()
+        except BaseException as error:
+            _note(error, await self._leave())
             raise
         return self
 
@@ -67,7 +70,9 @@ class Services(ServiceDirectory):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         failures = await self._leave()
-        if failures and error is None:
+        if error is not None:
+            _note(error, failures)
+        elif failures:
             raise ServiceError("; ".join(failures.keys())) from next(iter(failures.values()))
 
     # -- how they are ------------------------------------------------------------------------------------------------
@@ -89,11 +94,9 @@ class Services(ServiceDirectory):
             keeper.begin()
         started = [keeper.started for keeper in keepers]
         await asyncio.wait(started)
-        for future in started:
-            if (error := future.exception()) is not None:
-                raise ServiceUnavailable(
-                    f"service {name!r} could not start: {type(error).__name__}: {error}"
-                ) from error
+        failed = [error for future in started if (error := future.exception()) is not None]
+        for error in failed:
+            raise ServiceUnavailable(f"service {name!r} could not start: {type(error).__name__}: {error}") from error
         if self._home is not None:
             await self._home.introduce(running)
 
@@ -112,7 +115,8 @@ class Services(ServiceDirectory):
             if self._home is not None:
                 await self._home.aclose()
         if self._token is not None:
-            current_services.reset(self._token)
+            with suppress(ValueError):  # whoever leaves need not be who has entered, such as the ends of a fixture
+                current_services.reset(self._token)
             self._token = None
         return failures
 
@@ -138,9 +142,21 @@ class Services(ServiceDirectory):
 
 async def _told(replica: Replica, ready: bool) -> Mapping[str, Any]:
     if not ready:
-        return {"ok": False, "error": "it is not running"}
+        return {"ok": False, "error": f"it is not running: {replica.reason}"}
+    told: Any = None
     try:
-        with anyio.fail_after(_PATIENCE):
-            return await replica.health()
+        with anyio.move_on_after(_PATIENCE) as scope:
+            told = await replica.health()
     except Exception as error:
         return {"ok": False, "error": f"{type(error).__name__}: {error}"}
+    if scope.cancelled_caught:
+        return {"ok": False, "error": f"health() did not answer within {_PATIENCE:g} s"}
+    if not isinstance(told, Mapping) or "ok" not in told:
+        return {"ok": False, "error": f"health() gave {told!r}; return a mapping with 'ok', such as {{'ok': True}}"}
+    return told
+
+
+def _note(error: BaseException, failures: Iterable[str]) -> None:
+    """Tell of what failed behind `error`."""
+    for failure in failures:
+        error.add_note(failure)

@@ -24,6 +24,8 @@ __all__ = ["ProcessReplica"]
 
 # Seconds that a process has to stop before it is killed.
 _PATIENCE = 10.0
+# Bytes of a line that the process tells: it may hold an error with all that belongs to it.
+_LONGEST = 1 << 30
 
 
 class ProcessReplica(ElsewhereReplica):
@@ -47,6 +49,7 @@ class ProcessReplica(ElsewhereReplica):
         Cancel safety: `stop` is called.
         """
         invitation = await self._home.invite()
+        definition = self._packed(invitation)
         ours, theirs = socket.socketpair()
         try:
             handle = theirs.fileno()
@@ -58,12 +61,11 @@ class ProcessReplica(ElsewhereReplica):
             raise
         finally:
             theirs.close()
-        self._reader, self._writer = await asyncio.open_connection(sock=ours)
-        definition = cloudpickle.dumps((self._definition, self.index, invitation))
+        self._reader, self._writer = await asyncio.open_connection(sock=ours, limit=_LONGEST)
         self._writer.write(json.dumps(sys.path).encode() + b"\n" + len(definition).to_bytes(8, "big") + definition)
         told = await self._told()
         if "error" in told:
-            raise cloudpickle.loads(bytes.fromhex(told["error"]))
+            raise _opened(told["error"])
         if "address" not in told:
             raise ServiceUnavailable(f"its process ended before it had started ({await self._exit()})")
         # Only processes of this user can reach it, so values may be pickled.
@@ -75,7 +77,7 @@ class ProcessReplica(ElsewhereReplica):
         Cancel safety: it is shielded.
 
         Raises:
-            ServiceError: the instance raised when it was stopped.
+            Exception: what the instance raised when it was stopped.
         """
         await self._parted()
         if self._process is None:
@@ -85,7 +87,7 @@ class ProcessReplica(ElsewhereReplica):
             self._process.kill()
         await self._process.wait()
         if failed:
-            raise ServiceError(failed)
+            raise _opened(failed)
 
     async def died(self) -> str:
         """See `Replica.died`.
@@ -125,6 +127,15 @@ class ProcessReplica(ElsewhereReplica):
         if code < 0:
             return f"process {self._process.pid} was killed by {signal.Signals(-code).name}"
         return f"process {self._process.pid} ended with code {code}"
+
+
+def _opened(pickled: str) -> BaseException:
+    """An error of the worker."""
+    try:
+        error: BaseException = cloudpickle.loads(bytes.fromhex(pickled))
+    except Exception as failed:
+        return ServiceError(f"it raised an error that cannot be made again here: {type(failed).__name__}: {failed}")
+    return error
 
 
 def _environment() -> dict[str, str]:

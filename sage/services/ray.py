@@ -3,8 +3,6 @@
 import asyncio
 from typing import Any
 
-import cloudpickle
-
 from sage.errors import NotAvailable, ServiceUnavailable
 from sage.services.definition import ServiceDefinition
 from sage.services.elsewhere import ElsewhereReplica
@@ -47,7 +45,7 @@ class RayReplica(ElsewhereReplica):
             raise NotAvailable(f"place='ray' needs Ray: pip install 'sage-streams[ray]' ({error})") from None
         ray = load_ray()
         invitation = await self._home.invite_from(ray.util.get_node_ip_address())
-        definition = cloudpickle.dumps((self._definition, self.index, invitation))
+        definition = self._packed(invitation)
         remote = ray.remote(num_cpus=0, max_concurrency=_ACTOR_CALLS)(ReplicaActor)
         server, client = KeyPair.generate(), KeyPair.generate()
         try:

@@ -19,12 +19,14 @@ class Replica(ABC):
 
     Attributes:
         outstanding: calls that it has not answered yet.
+        reason: why it cannot be called, while that is so.
         methods: what can be called; known once it has started.
     """
 
     def __init__(self, index: int) -> None:
         self.index = index
         self.outstanding = 0
+        self.reason = "it has not started"
         self.methods: Mapping[str, MethodKind] = {}
 
     @property

@@ -3,12 +3,13 @@
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
+from sage.errors import ServiceUnavailable
 from sage.services.deadline import current_deadline
 from sage.services.described import Described
 from sage.services.envelope import Raised, opened
 from sage.services.replica import Replica
 from sage.transports import TransportError
-from sage.transports.rpc import RpcClient
+from sage.transports.rpc import ClosedRpc, RpcClient
 
 __all__ = ["RpcReplica"]
 
@@ -28,9 +29,11 @@ class RpcReplica(Replica):
         client: the connection, once there is one.
         trusted: whether errors that the other side has pickled are read. Never set it for a peer that may be anybody.
         known: classes of errors that others may raise here, by qualified name.
+        ended: what happened when there is no connection any more.
     """
 
     trusted = False
+    ended = "its process has gone, or the service was stopped"
     known: Mapping[str, type[Exception]] = {}
 
     def __init__(self, index: int, name: str, prefix: str = "") -> None:
@@ -60,6 +63,8 @@ class RpcReplica(Replica):
             raise self._opened(error, method) from None
 
     def _opened(self, error: Exception, method: str) -> Exception:
+        if isinstance(error, ClosedRpc):
+            return ServiceUnavailable(f"{self._service}.{method}: {self.ended}")
         return opened(error, f"{self._service}.{method}", trusted=self.trusted, known=self.known)
 
     @property

@@ -12,12 +12,13 @@ from contextlib import aclosing, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from anyio import move_on_after
+from anyio import CancelScope, move_on_after
 
 from sage.errors import (
     CircuitOpen,
     DeadlineExceeded,
     Overloaded,
+    ServiceError,
     ServiceUnavailable,
     UnknownMethod,
 )
@@ -64,6 +65,7 @@ class RunningService:
         self.statistics = ServiceStatistics()
         # Why no replica can be called, while that is so.
         self._reason = "it has not started"
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._back = asyncio.Event()
         self._final = False
         self._balance = balance_named(definition.balance)
@@ -89,11 +91,13 @@ class RunningService:
     def came(self, replica: Replica) -> None:
         """A replica can be called from now on."""
         self.methods = replica.methods
+        self._loop = asyncio.get_running_loop()
         self.ready = sorted([*self.ready, replica], key=lambda one: one.index)
         self._back.set()
 
     def went(self, replica: Replica, reason: str, *, final: bool) -> None:
         """A replica cannot be called any more; with `final`, it does not come back."""
+        replica.reason = reason
         self.ready = [one for one in self.ready if one is not replica]
         if not self.ready:
             self._reason = reason
@@ -119,8 +123,8 @@ class RunningService:
             self._check(method, MethodKind.UNARY)
             if self._direct:
                 return await self._once(method, args, kwargs)
-            with self._in_time(method):
-                return await self._retrying(self._attempt, method, args, kwargs)
+            with self._in_time(method) as scope:
+                return await self._retrying(self._attempt, scope, method, args, kwargs)
         except Exception:
             self.statistics.failures += 1
             raise
@@ -136,8 +140,8 @@ class RunningService:
         self.statistics.calls += 1
         try:
             self._check(method, MethodKind.STREAM)
-            with self._in_time(method):
-                replica, items, first = await self._retrying(self._open, method, args, kwargs)
+            with self._in_time(method) as scope:
+                replica, items, first = await self._retrying(self._open, scope, method, args, kwargs)
             ended: BaseException | None = None
             try:
                 async with aclosing(items):
@@ -180,32 +184,38 @@ class RunningService:
         if left is not None and left <= 0:
             raise DeadlineExceeded(f"{self.definition.name}.{method}: the deadline has passed already")
 
-    async def _attempt(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    async def _attempt(
+        self, scope: CancelScope | None, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
         await self._enter()
         try:
             answer = await self._once(method, args, kwargs)
         except BaseException as error:
-            self._leave(error)
+            self._leave(error, scope)
             raise
         self._leave(None)
         return answer
 
     async def _once(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        replica = await self._choose(args)
+        replica = await self._choose(args, kwargs)
         replica.outstanding += 1
         try:
             return await replica.call(method, args, kwargs)
         except Exception as error:
+            if isinstance(error, RuntimeError):
+                self._check_loop(error)
             self._note(error, method, replica)
             raise
         finally:
             replica.outstanding -= 1
 
-    async def _open(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Stream:
+    async def _open(
+        self, scope: CancelScope | None, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> _Stream:
         """Begin a stream, and wait for its first item: until then it may be tried again."""
         await self._enter()
         try:
-            replica = await self._choose(args)
+            replica = await self._choose(args, kwargs)
             items = replica.stream(method, args, kwargs)
             replica.outstanding += 1
             try:
@@ -216,11 +226,11 @@ class RunningService:
                 await items.aclose()
                 raise
         except BaseException as error:
-            self._leave(error)
+            self._leave(error, scope)
             raise
         return replica, items, first
 
-    async def _choose(self, args: tuple[Any, ...]) -> Replica:
+    async def _choose(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Replica:
         """A replica that can be called, waiting for one that is being started again if that was asked for."""
         while not self.ready:
             restart = self.definition.restart
@@ -229,12 +239,13 @@ class RunningService:
             await self._back.wait()
         if len(self.ready) == 1:
             return self.ready[0]
-        chosen: Any = self._balance.choose(self.ready, args)
+        chosen: Any = self._balance.choose(self.ready, args, kwargs)
         replica: Replica = chosen
         return replica
 
     async def _enter(self) -> None:
         """Pass everything that limits calls; follow with `_leave`."""
+        self._check_loop()
         if self._circuit is not None:
             self._circuit.check()
         try:
@@ -246,13 +257,21 @@ class RunningService:
                 self._circuit.given_up()  # it never reached the service
             raise
 
-    def _leave(self, error: BaseException | None) -> None:
+    def _check_loop(self, failed: RuntimeError | None = None) -> None:
+        """Refuse a call from another event loop, where nobody would be woken up."""
+        if self._loop is not None and self._loop is not asyncio.get_running_loop():
+            raise ServiceError(
+                f"service {self.definition.name!r} belongs to the event loop in which it was started, and is called "
+                f"from another one; call it there, or start services in this one with env.services()"
+            ) from failed
+
+    def _leave(self, error: BaseException | None, scope: CancelScope | None = None) -> None:
         self._admission.leave()
         if self._circuit is not None:
             if error is None:
                 self._circuit.succeeded()
-            elif isinstance(error, Exception):
-                self._circuit.failed()
+            elif isinstance(error, Exception) or (scope is not None and scope.cancel_called):
+                self._circuit.failed()  # it raised, or let its own `timeout` pass
             else:
                 self._circuit.given_up()
 
@@ -277,12 +296,12 @@ class RunningService:
         raise AssertionError("the last attempt returns or raises")
 
     @contextmanager
-    def _in_time(self, method: str) -> Iterator[None]:
+    def _in_time(self, method: str) -> Iterator[CancelScope | None]:
         if self._seconds is None:
-            yield
+            yield None
             return
         with move_on_after(self._seconds) as scope:
-            yield
+            yield scope
         if scope.cancelled_caught:
             raise DeadlineExceeded(f"{self.definition.name}.{method} did not answer within timeout={self._seconds:g} s")
 

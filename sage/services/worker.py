@@ -5,7 +5,9 @@ The file descriptor is a socket to the process that started it. What passes ther
     program → worker   the search path as JSON, a line; then the definition, pickled, behind its length in 8 bytes
     worker → program   a line of JSON when it has started: {"address": ..., "methods": {...}}, or {"error": ...}
     program → worker   the end of the stream: stop
-    worker → program   a line of JSON when it has stopped: {"stopped": null} or the error's text
+    worker → program   a line of JSON when it has stopped: {"stopped": null} or the error
+
+Errors are pickled, in hexadecimal.
 
 When the program dies, the stream ends too, so no worker outlives it.
 """
@@ -18,8 +20,10 @@ import sys
 from contextlib import suppress
 from typing import Any
 
+import anyio
 import cloudpickle
 
+from sage.errors import ServiceError
 from sage.loops import fast_loop
 from sage.services.away import AwayServices, Invitation
 from sage.services.context import ServiceContext
@@ -27,6 +31,7 @@ from sage.services.definition import ServiceDefinition
 from sage.services.finding import current_services
 from sage.services.handler import ReplicaHandler
 from sage.services.inproc import InprocReplica
+from sage.services.remaking import pickled
 from sage.transports.codec import Codec
 from sage.transports.rpc import RpcServer
 
@@ -44,30 +49,42 @@ async def work(connection: socket.socket) -> None:
         services = AwayServices(invitation)
         current_services.set(services)
         replica = InprocReplica(definition, ServiceContext(definition.name, index, definition.replicas, services))
+        unwanted = asyncio.create_task(reader.read(), name="until the program wants no more of it")
         stopped: str | None = None
         try:
             try:
-                await replica.start()
-            except Exception as error:
-                _tell(writer, error=cloudpickle.dumps(error).hex())
+                with anyio.CancelScope() as starting:
+                    unwanted.add_done_callback(lambda _: starting.cancel())
+                    await replica.start()
+            except (Exception, asyncio.CancelledError) as error:
+                _tell(writer, error=_sent(error))
             else:
-                # Only processes of this user can reach it, so values may be pickled.
-                server = RpcServer(ReplicaHandler(replica, services), _address(), codec=Codec(pickle=True))
-                async with server:
-                    methods = {name: kind.name for name, kind in replica.methods.items()}
-                    _tell(writer, address=server.address, methods=methods)
-                    await reader.read()
+                if not starting.cancelled_caught:
+                    await _serve(replica, services, writer, unwanted)
         finally:
             try:
                 await replica.stop()
             except Exception as error:
-                stopped = f"{type(error).__name__}: {error}"
+                stopped = _sent(error)
             await services.aclose()
         _tell(writer, stopped=stopped)
         with suppress(ConnectionError):  # the program is gone: nobody is left to tell
             await writer.drain()
     finally:
         writer.close()
+        with suppress(ConnectionError):  # as above
+            await writer.wait_closed()
+
+
+async def _serve(
+    replica: InprocReplica, services: AwayServices, writer: asyncio.StreamWriter, unwanted: asyncio.Future[bytes]
+) -> None:
+    # Only processes of this user can reach it, so values may be pickled.
+    server = RpcServer(ReplicaHandler(replica, services), _address(), codec=Codec(pickle=True))
+    async with server:
+        methods = {name: kind.name for name, kind in replica.methods.items()}
+        _tell(writer, address=server.address, methods=methods)
+        await unwanted
 
 
 async def _receive(reader: asyncio.StreamReader) -> tuple[ServiceDefinition, int, Invitation]:
@@ -79,6 +96,14 @@ async def _receive(reader: asyncio.StreamReader) -> tuple[ServiceDefinition, int
 
 def _tell(writer: asyncio.StreamWriter, **told: Any) -> None:
     writer.write(json.dumps(told).encode() + b"\n")
+
+
+def _sent(error: BaseException) -> str:
+    """An error as the program reads it, or what it says if it cannot be carried."""
+    try:
+        return pickled(error).hex()
+    except Exception:  # it holds something that belongs to this process
+        return pickled(ServiceError(f"{type(error).__name__}: {error}")).hex()
 
 
 def _address() -> str:

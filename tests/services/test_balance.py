@@ -60,6 +60,15 @@ def test_the_key_is_the_first_argument_or_what_a_function_finds() -> None:
     assert found.choose(replicas, ({"session": 1, "n": 1},)) is found.choose(replicas, ({"session": 1, "n": 2},))
 
 
+def test_a_key_may_be_found_among_arguments_given_by_name() -> None:
+    replicas = [Replica(index) for index in range(8)]
+    found = ByKey(lambda text, session: session)
+    by_name = found.choose(replicas, ("a",), {"session": 1})
+    assert found.choose(replicas, ("b", 1)) is by_name
+    with pytest.raises(TypeError, match=r"all are given by name \(text, session\); give the key by position"):
+        ByKey().choose(replicas, (), {"text": "a", "session": 1})
+
+
 def test_names() -> None:
     assert isinstance(balance_named("key"), ByKey)
     with pytest.raises(sage.GraphError, match=r"balance='most' is not known; write one of 'least', 'round_robin'"):

@@ -11,7 +11,7 @@ import pytest
 import sage
 from sage.testing import assert_nothing_left
 from tests.services.samples import Echo, Odd
-from tests.services.test_calls import noted
+from tests.services.test_calls import cut_short, noted
 
 
 class Asker(sage.Service):
@@ -118,7 +118,7 @@ async def test_the_limits_of_the_program_hold_for_them() -> None:
     env.register_service("asker", Asker, place="zmq")
     async with env.services() as services:
         running = asyncio.create_task(services["asker"].method("slow", 60))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while services.statistics()["echo"].calls == 0:
                 await asyncio.sleep(0)
         with pytest.raises(sage.Overloaded, match="max_queue=0"):
@@ -143,8 +143,7 @@ async def test_cancelling_reaches_the_last_of_them(echo: str) -> None:
 
 async def test_a_deadline_reaches_the_last_of_them() -> None:
     async with environment("zmq").services() as services:
-        with pytest.raises(TimeoutError), sage.deadline(0.3):
-            await services["asker"].method("slow", 60)
+        await cut_short(services["echo"], lambda: services["asker"].method("slow", 3600))
         await noted(services["echo"], "cancelled")
 
 
@@ -165,7 +164,7 @@ async def test_circles_of_calls_and_streams_hold_up_nobody() -> None:
     names = ["a", "b", "c"]
     for name in names:
         env.register_service(name, Asker, place="zmq" if name != "b" else "inproc")
-    async with env.services() as services, asyncio.timeout(20):
+    async with env.services() as services, asyncio.timeout(60):
         circle = ["b", "c", "a"]
         assert await services["a"].descend(12, circle) == 12
         assert await asyncio.gather(*(services["a"].descend(6, circle) for _ in range(50))) == [6] * 50
@@ -196,7 +195,7 @@ async def test_those_that_start_later_are_known_also_when_a_factory_makes_them()
         assert await services["asker"].by_name("x") == "x"
         assert [number async for number in services["asker"].count("made", 3)] == [0, 1, 2]
         os.kill(await services["asker"].pid(), signal.SIGKILL)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while services.statistics()["asker"].restarts == 0 or not (await services.health())["asker"]["ok"]:
                 await asyncio.sleep(0.005)
         assert [number async for number in services["asker"].count("made", 3)] == [0, 1, 2]

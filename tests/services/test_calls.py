@@ -1,6 +1,7 @@
 """The way of a call: found, limited, tried again, given up, and told of."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -24,9 +25,18 @@ async def noted(echo: Any, entry: str) -> None:
     async def has() -> bool:
         return entry in await echo.history()
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not await has():
             await asyncio.sleep(0)  # only asking tells
+
+
+async def cut_short(echo: Any, call: Callable[[], Awaitable[Any]]) -> None:
+    """Have a call ended by its deadline while the service works on it; on a slow machine it takes more than one."""
+    seconds = 0.05
+    while "began" not in await echo.history():
+        seconds *= 2
+        with pytest.raises(TimeoutError), sage.deadline(seconds):
+            await call()
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -105,8 +115,7 @@ async def test_a_call_whose_deadline_has_passed_does_not_begin() -> None:
 async def test_a_deadline_goes_along_to_another_process() -> None:
     async with environment(place="zmq").services() as services:
         echo = services["echo"]
-        with pytest.raises(TimeoutError), sage.deadline(0.5):
-            await echo.slow(60)
+        await cut_short(echo, lambda: echo.slow(3600))
         await noted(echo, "cancelled")
 
 
@@ -135,12 +144,14 @@ async def test_calls_beyond_the_limits_are_refused_and_a_cancelled_one_frees_its
         assert await running == 1
 
 
+@virtual_time
 async def test_no_more_calls_begin_in_a_second_than_may() -> None:
     async with environment(rate=100).services() as services:
         loop = asyncio.get_running_loop()
         start = loop.time()
         await asyncio.gather(*(services["echo"].say("x") for _ in range(105)))
-        assert loop.time() - start > 0.04  # a hundred at once, and five more, each a hundredth of a second later
+        # A hundred at once, and five more, each a hundredth of a second later.
+        assert loop.time() - start == pytest.approx(0.05)
 
 
 class Flaky(sage.Service):
@@ -267,3 +278,33 @@ async def test_a_cancelled_trial_tells_nothing() -> None:
         trial.cancel()
         await asyncio.wait([trial])
         assert await echo.say("x") == "x"
+
+
+@virtual_time
+async def test_calls_that_do_not_answer_in_time_open_the_breaker_and_impatient_callers_do_not() -> None:
+    env = sage.Environment("silent")
+    env.register_service("endless", Endless, timeout=1, breaker=sage.Breaker(failures=2, reset=10))
+    async with env.services() as services:
+        for _ in range(3):
+            with pytest.raises(sage.DeadlineExceeded), sage.deadline(0.5):
+                await services["endless"].ask()
+        for _ in range(2):
+            with pytest.raises(sage.DeadlineExceeded, match="timeout=1 s"):
+                await services["endless"].ask()
+        with pytest.raises(sage.CircuitOpen):
+            await services["endless"].ask()
+
+
+@virtual_time
+async def test_a_call_that_gives_up_in_the_moment_of_its_turn_is_told_so() -> None:
+    async with environment(max_concurrency=1, timeout=1.5).services() as services:
+        calls = [services["echo"].slow(1) for _ in range(3)]  # the second and the third give up together
+        first, *others = await asyncio.gather(*calls, return_exceptions=True)
+        assert first == 1
+        assert [type(other) for other in others] == [sage.DeadlineExceeded] * 2
+        assert await services["echo"].say("x") == "x"
+
+
+def test_a_retry_that_would_set_records_aside_is_refused() -> None:
+    with pytest.raises(sage.GraphError, match=r"then=DeadLetter\(\) is for operators"):
+        environment(retry=sage.Retry(then=sage.DeadLetter()))

@@ -220,6 +220,54 @@ async def test_nobody_there() -> None:
             pytest.fail("there is nothing to connect to")
 
 
+class Named(sage.Service):
+    """Its arguments have names that callers have, too."""
+
+    async def ask(self, service: int, method: int) -> list[int]:
+        return [service, method]
+
+    async def items(self, service: int, method: int) -> AsyncIterator[int]:
+        for item in (service, method):
+            yield item
+
+
+async def test_arguments_may_have_any_name() -> None:
+    env = sage.Environment("named")
+    env.register_service("named", Named)
+    async with (
+        env.services() as services,
+        exposed(services, "tcp://127.0.0.1:0") as server,
+        sage.connect(server.address) as there,
+    ):
+        assert await there["named"].ask(service=1, method=2) == [1, 2]
+        assert [item async for item in there["named"].items(service=1, method=2)] == [1, 2]
+
+
+async def test_a_name_may_have_a_dot() -> None:
+    env = sage.Environment("dotted")
+    env.register_service("models.echo", Echo)
+    async with (
+        env.services() as services,
+        exposed(services, "tcp://127.0.0.1:0") as server,
+        sage.connect(server.address) as there,
+    ):
+        assert await there["models.echo"].say("x") == "x"
+
+
+async def test_somebody_else_is_there() -> None:
+    async with RpcServer({"add": lambda a, b: a + b}) as server:
+        with pytest.raises(sage.ServiceUnavailable, match=r"no services at tcp://\S+: whoever listens there offers"):
+            async with sage.connect(server.address):
+                pytest.fail("there are no services")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:5999", "http://127.0.0.1:5999", "tcp://127.0.0.1", "tcp://10.1.2.3:5"])
+async def test_addresses_that_cannot_be(address: str) -> None:
+    with pytest.raises(sage.GraphError, match=r"connect\(.*(write 'tcp://HOST:PORT'|it needs keys)"):
+        async with sage.connect(address):
+            pytest.fail("there is nothing to connect to")
+
+
 async def test_beyond_this_machine_there_must_be_keys() -> None:
     async with environment().services() as services:
         with pytest.raises(sage.GraphError, match=r"cannot be offered at 'tcp://0.0.0.0:0': .*keys"):
@@ -265,7 +313,7 @@ def test_the_command_offers_services_until_it_is_interrupted(tmp_path: Path) -> 
         try:
             assert asyncio.run(ask()) == "> there?"
             process.send_signal(signal.SIGINT)
-            assert process.wait(20) == 0
+            assert process.wait(60) == 0
         finally:
             process.kill()
 
@@ -274,7 +322,7 @@ def test_a_program_without_services_is_refused(tmp_path: Path) -> None:
     program = tmp_path / "empty.py"
     program.write_text("import sage\nenv = sage.Environment('empty')\n")
     done = subprocess.run(
-        [sys.executable, "-m", "sage", "serve-services", str(program)], capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "sage", "serve-services", str(program)], capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 2
     assert "has no services; write env.register_service" in done.stderr

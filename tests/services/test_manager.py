@@ -1,9 +1,12 @@
 """The life of a program's services."""
 
 import asyncio
+import gc
 import os
 import signal
+import threading
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -83,6 +86,134 @@ async def test_a_failing_stop_is_told_and_the_others_are_stopped() -> None:
         async with environment("", "stop").services():
             pass
     assert LOG[-1] == "a stop"
+
+
+async def test_a_failing_stop_is_told_beside_what_ended_the_program() -> None:
+    with pytest.raises(RuntimeError, match="of the program") as told:
+        async with environment("", "stop").services():
+            raise RuntimeError("of the program")
+    assert told.value.__notes__ == ["service 'b' failed while it was stopped: OSError('no stop')"]
+    with pytest.raises(sage.ServiceUnavailable, match="no start") as started:
+        async with environment("stop", "start").services():
+            pytest.fail("it cannot be entered")
+    assert started.value.__notes__ == ["service 'a' failed while it was stopped: OSError('no stop')"]
+
+
+class Halted(BaseException):
+    """No `Exception`."""
+
+
+class Refusing(sage.Service):
+    """Cannot start."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    async def start(self) -> None:
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError("by itself"), Halted("by itself")])
+async def test_whatever_start_raises_the_program_goes_on(error: BaseException) -> None:
+    env = environment()
+    env.register_service("refusing", Refusing, error)
+    with pytest.raises(sage.ServiceUnavailable, match=rf"could not start: {type(error).__name__}: by itself"):
+        async with env.services():
+            pytest.fail("it cannot be entered")
+    assert LOG[-2:] == ["b stop", "a stop"]
+
+
+async def test_all_replicas_that_cannot_start_are_told_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(sage.ServiceUnavailable):
+        async with environment("", "start", replicas=3).services():
+            pytest.fail("it cannot be entered")
+    gc.collect()
+    assert caplog.records == []  # such as of an exception that nobody has asked for
+
+
+async def test_they_may_be_entered_and_left_by_different_tasks() -> None:
+    services = environment().services()
+    await asyncio.create_task(services.__aenter__())
+    assert await services["a"].ask() == "a"
+    await asyncio.create_task(services.__aexit__(None, None, None))
+    assert LOG[-2:] == ["b stop", "a stop"]
+
+
+async def test_services_that_run_are_not_entered_again() -> None:
+    async with environment().services() as services:
+        with pytest.raises(sage.ServiceError, match=r"run already; env\.services\(\) makes others"):
+            async with services:
+                pytest.fail("it cannot be entered")
+        assert await services["a"].ask() == "a"
+
+
+@pytest.mark.parametrize("options", [{"place": "zmq"}, {"max_concurrency": 1}])
+async def test_a_call_from_another_event_loop_is_refused(options: dict[str, Any]) -> None:
+    async with environment(**options).services() as services:
+        with pytest.raises(sage.ServiceError, match="'a' belongs to the event loop in which it was started"):
+            await asyncio.to_thread(lambda: asyncio.run(services["a"].ask()))
+
+
+class Tardy(sage.Service):
+    """Tells that it starts, and never has."""
+
+    def __init__(self, fifo: str) -> None:
+        self.fifo = fifo
+
+    async def start(self) -> None:
+        os.close(os.open(self.fifo, os.O_WRONLY))
+        await asyncio.Event().wait()
+
+
+async def test_a_process_that_is_not_wanted_while_it_starts_ends_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kill(process: asyncio.subprocess.Process) -> None:
+        pytest.fail(f"process {process.pid} had to be killed")
+
+    monkeypatch.setattr(asyncio.subprocess.Process, "kill", kill)
+    fifo = str(tmp_path / "starts")
+    os.mkfifo(fifo)
+    env = sage.Environment("tardy")
+    env.register_service("tardy", Tardy, fifo, place="zmq")
+
+    async def enter() -> None:
+        async with env.services():
+            pytest.fail("it cannot be entered")
+
+    entering = asyncio.create_task(enter())
+    await asyncio.to_thread(lambda: os.close(os.open(fifo, os.O_RDONLY)))
+    entering.cancel()
+    await asyncio.wait([entering])
+    assert entering.cancelled()
+
+
+class Bare(sage.Service):
+    """Has no method, and tells its health as it is told to."""
+
+    def __init__(self, told: Any = None) -> None:
+        self.told = told
+
+    async def health(self) -> Any:
+        return self.told
+
+
+@pytest.mark.parametrize("told", [None, True, {}])
+async def test_health_that_tells_nothing(told: Any) -> None:
+    env = sage.Environment("bare")
+    env.register_service("bare", Bare, told)
+    async with env.services() as services:
+        health = (await services.health())["bare"]
+        assert health["ok"] is False
+        assert f"health() gave {told!r}; return a mapping with 'ok'" in health["replicas"][0]["error"]
+
+
+async def test_a_service_without_methods_says_so() -> None:
+    env = sage.Environment("bare")
+    env.register_service("bare", Bare)
+    async with env.services() as services:
+        with pytest.raises(sage.UnknownMethod, match="no method 'say' to call; there are: none"):
+            await services["bare"].say("x")
 
 
 async def test_health() -> None:
@@ -168,17 +299,19 @@ async def test_calls_of_a_process_that_dies_fail_at_once_and_say_how_it_ended() 
         hanging = [asyncio.create_task(services["mortal"].hang()) for _ in range(20)]
         await services["mortal"].pid()  # behind them
         os.kill(pid, signal.SIGKILL)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             outcomes = await asyncio.gather(*hanging, return_exceptions=True)
         assert {type(outcome) for outcome in outcomes} == {sage.ServiceUnavailable}
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 with pytest.raises(sage.ServiceUnavailable) as told:
                     await services["mortal"].pid()
                 if f"process {pid} was killed by SIGKILL" in str(told.value):
                     break
                 await asyncio.sleep(0)
-        assert (await services.health())["mortal"]["ok"] is False
+        health = (await services.health())["mortal"]
+        assert health["ok"] is False
+        assert health["replicas"][0]["error"] == f"it is not running: process {pid} was killed by SIGKILL"
 
 
 async def test_calls_may_wait_for_a_process_to_come_back() -> None:
@@ -198,8 +331,60 @@ async def test_a_process_that_cannot_start_says_why() -> None:
             pytest.fail("it cannot be entered")
 
 
+class Unlucky(Exception):
+    """Cannot be pickled as it is."""
+
+    def __init__(self, kind: str, size: int) -> None:
+        super().__init__(f"{kind} " * size)
+        self.held = threading.Lock() if kind == "held" else None
+
+
+class Raising(sage.Service):
+    """Cannot start."""
+
+    def __init__(self, kind: str, size: int) -> None:
+        self.kind = kind
+        self.size = size
+
+    async def start(self) -> None:
+        raise Unlucky(self.kind, self.size)
+
+
+async def test_what_cannot_go_to_another_process_is_told(capfd: pytest.CaptureFixture[str]) -> None:
+    env = sage.Environment("held")
+    env.register_service("raising", Raising, threading.Lock(), place="zmq")
+    with pytest.raises(sage.ServiceUnavailable, match=r"cannot be pickled \(.*lock.*\); make in start\(\)"):
+        async with env.services():
+            pytest.fail("it cannot be entered")
+    assert capfd.readouterr().err == ""  # no process was started
+
+
+async def made() -> Echo:
+    return Echo()
+
+
+@pytest.mark.parametrize("make", [lambda: None, lambda: Echo, made])
+async def test_a_factory_that_makes_something_else_is_told(make: Any) -> None:
+    env = sage.Environment("factory")
+    env.register_service_factory("echo", make)
+    with pytest.raises(sage.ServiceUnavailable, match=r"its factory gave .*; return an instance of a subclass") as told:
+        async with env.services():
+            pytest.fail("it cannot be entered")
+    assert not hasattr(told.value, "__notes__")  # what was not made is not stopped
+
+
+async def test_a_process_says_why_it_cannot_start_whatever_that_was() -> None:
+    for kind, size in (("long", 50_000), ("held", 1)):
+        env = sage.Environment("unlucky")
+        env.register_service("raising", Raising, kind, size, place="zmq")
+        with pytest.raises(sage.ServiceUnavailable, match=rf"Unlucky: {kind} ") as told:
+            async with env.services():
+                pytest.fail("it cannot be entered")
+        assert str(told.value).count(kind) == size
+
+
 async def test_a_process_that_cannot_be_stopped_in_order_says_why() -> None:
-    with pytest.raises(sage.ServiceError, match=r"service 'b' failed while it was stopped: .*OSError: no stop"):
+    with pytest.raises(sage.ServiceError, match=r"service 'b' failed while it was stopped: .*OSError\('no stop'\)"):
         async with environment("", "stop", place="zmq").services():
             pass
 
@@ -215,6 +400,8 @@ async def test_a_process_that_cannot_be_stopped_in_order_says_why() -> None:
         ({"retry": 3}, r"retry=3: write sage.Retry\(...\)"),
         ({"restart": sage.Restart()}, "restart=...: in this process a service cannot die alone"),
         ({"balance": "most"}, "balance='most' is not known"),
+        ({"breaker": True}, r"breaker=True: write sage.Breaker\(...\)"),
+        ({"restart": 3, "place": "zmq"}, r"restart=3: write sage.Restart\(...\)"),
     ],
 )
 def test_options_that_cannot_be(options: dict[str, Any], text: str) -> None:
@@ -225,6 +412,13 @@ def test_options_that_cannot_be(options: dict[str, Any], text: str) -> None:
 
 def test_services_that_cannot_be() -> None:
     env = sage.Environment("bad")
+
+    class Sync(sage.Service):
+        def start(self) -> None:  # type: ignore[override]
+            """Not async."""
+
+    with pytest.raises(sage.GraphError, match=r"Sync\.start is not async; write async def start\(self\)"):
+        env.register_service("sync", Sync)
     with pytest.raises(sage.GraphError, match=r"str is not a service; derive it from sage\.Service"):
         env.register_service("text", str)  # type: ignore[arg-type]
     with pytest.raises(sage.GraphError, match="give the class"):

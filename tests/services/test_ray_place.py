@@ -81,7 +81,7 @@ async def test_a_service_in_an_actor_calls_others_and_tells_of_its_lists() -> No
         def sizes() -> dict[int, int]:
             return services.statistics()["asker"].batches["gathered"].sizes
 
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             # How the four were gathered is a matter of when they arrived; that all were is not.
             while sum(size * lists for size, lists in sizes().items()) != 4:
                 await asyncio.sleep(0.005)
@@ -93,7 +93,7 @@ async def test_an_actor_that_dies_is_started_again() -> None:
     async with env.services() as services:
         with pytest.raises(sage.ServiceUnavailable, match=r"mortal\.die"):
             await services["mortal"].die()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not ((await services.health())["mortal"]["ok"] and services.statistics()["mortal"].restarts):
                 await asyncio.sleep(0.01)
 
