@@ -119,7 +119,7 @@ def _row(way: str, load: float, rounds: Sequence[Mapping[tuple[str, float], Row]
     parts = []
     for one in rounds:
         best = max(float(figures["good_per_second"]) for (other, _), figures in one.items() if other == way)
-        parts.append(float(one[way, load]["good_per_second"]) / best)
+        parts.append(float(one[way, load]["good_per_second"]) / best if best else 0.0)  # nothing was in time
     return {**row, "of_best": median(parts)}
 
 

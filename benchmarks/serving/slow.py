@@ -37,6 +37,8 @@ _PADDING = 4_096
 _BUFFER = 16_384
 #: A slow reader takes what is there, and then nothing for so many seconds.
 _REST = 0.5
+#: No gap is taken for shorter: tokens that a machine which stood still reads at once have none between them.
+_LEAST_MS = 0.001
 _FLOOR, _SAGE = "sage, nobody slow", "sage"
 
 
@@ -94,7 +96,7 @@ def _row(name: str, rounds: Sequence[Mapping[str, Row]]) -> Row:
     if name != _FLOOR:
         for key in ("gap_p50", "gap_p99"):
             row[f"{key}_times"] = median(
-                float(one[name][f"{key}_ms"]) / float(one[_FLOOR][f"{key}_ms"]) for one in rounds
+                float(one[name][f"{key}_ms"]) / max(float(one[_FLOOR][f"{key}_ms"]), _LEAST_MS) for one in rounds
             )
     return {"way": name, **row}
 

@@ -17,7 +17,7 @@ __all__ = ["BUFFER", "Storm", "Visitor", "Watched"]
 #: Bytes that the kernel keeps for a client that does not read.
 BUFFER: Final = 16_384
 #: Seconds after which something that should come to pass has not.
-_PATIENCE: Final = 10.0
+_PATIENCE: Final = 60.0
 _METRICS: Final = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nx-request-id: metrics\r\n\r\n"
 
 

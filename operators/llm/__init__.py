@@ -5,6 +5,7 @@ Read `passages` first: what flows through a pipeline that answers questions. `sa
 
 from sage.operators.llm.bm25 import BM25
 from sage.operators.llm.collection import Collection
+from sage.operators.llm.errors import InvalidInput
 from sage.operators.llm.exact import ExactIndex
 from sage.operators.llm.extract import Citation, cited_sentences
 from sage.operators.llm.fts5 import Fts5Index
@@ -42,6 +43,7 @@ __all__ = [
     "Found",
     "Fts5Index",
     "Hit",
+    "InvalidInput",
     "Message",
     "MissingPackage",
     "Passage",

@@ -5,6 +5,7 @@ from threading import Lock
 
 from sage.operators.errors import InvalidOperator
 from sage.operators.llm.bm25 import BM25
+from sage.operators.llm.errors import InvalidInput
 from sage.operators.llm.fusion import reciprocal_rank_fusion
 from sage.operators.llm.index import TextIndex, VectorIndex
 from sage.operators.llm.passages import Found, Passage
@@ -59,11 +60,11 @@ class Collection:
             vectors: one for each passage, if there is an index of vectors.
 
         Raises:
-            InvalidOperator: there are no vectors although they are needed, or they are not needed.
+            InvalidInput: there are no vectors although they are needed, or they are not needed.
         """
         if (vectors is not None) is not self.needs_vectors:
             need = "has no index of vectors" if self._vectors is None else "finds by vectors: give vectors="
-            raise InvalidOperator(f"Collection.add: the collection {need}")
+            raise InvalidInput(f"Collection.add: the collection {need}")
         with self._lock:
             if self._vectors is not None and vectors is not None:
                 self._vectors.add([passage.id for passage in passages], vectors)
@@ -93,10 +94,10 @@ class Collection:
             limit: how many are wanted at most.
 
         Raises:
-            InvalidOperator: `limit` cannot be, or nothing can be found this way.
+            InvalidInput: `limit` cannot be, or nothing can be found this way.
         """
         if not is_count(limit):
-            raise InvalidOperator(f"Collection.search(limit={limit!r}): write a number, 1 or more")
+            raise InvalidInput(f"Collection.search(limit={limit!r}): write a number, 1 or more")
         rankings = []
         with self._lock:
             if self._texts is not None:
@@ -104,7 +105,7 @@ class Collection:
             if self._vectors is not None and vector is not None:
                 rankings.append(self._vectors.search(vector, _DEPTH * limit))
             if not rankings:
-                raise InvalidOperator("Collection.search: the collection finds by vectors alone: give vector=")
+                raise InvalidInput("Collection.search: the collection finds by vectors alone: give vector=")
             hits = rankings[0][:limit] if len(rankings) == 1 else reciprocal_rank_fusion(rankings, limit)
             return [Found(self._passages[hit.id], hit.score) for hit in hits]
 

@@ -47,7 +47,7 @@ class VectorIndex(Protocol):
         """Take vectors in, each of shape ``(dimensions,)``; those of the same ids are replaced.
 
         Raises:
-            InvalidOperator: as many ids as vectors are needed, and vectors of the right length.
+            InvalidInput: as many ids as vectors are needed, and vectors of the right length.
         """
         ...
 
@@ -63,7 +63,7 @@ class VectorIndex(Protocol):
         """At most `limit` vectors, those nearest to `vector` first.
 
         Raises:
-            InvalidOperator: `vector` is of another length.
+            InvalidInput: `vector` is of another length.
         """
         ...
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sage.operators.errors import InvalidOperator, shorten
+from sage.operators.errors import shorten
+from sage.operators.llm.errors import InvalidInput
 from sage.operators.llm.messages import Message, last_question
 
 __all__ = ["Document", "Found", "Passage", "Question", "question_of"]
@@ -90,7 +91,7 @@ def question_of(value: Any) -> Question:
             a user is what is asked.
 
     Raises:
-        InvalidOperator: it is none of these.
+        InvalidInput: it is none of these.
     """
     if isinstance(value, Question):
         return value
@@ -98,5 +99,5 @@ def question_of(value: Any) -> Question:
         return Question(value)
     messages = value.get("messages") if isinstance(value, Mapping) else getattr(value, "messages", None)
     if messages is None:
-        raise InvalidOperator(f"{shorten(value)} is no question: give a text, or a chat request with messages")
+        raise InvalidInput(f"{shorten(value)} is no question: give a text, or a chat request with messages")
     return Question(last_question(messages), messages=tuple(messages), request=value)

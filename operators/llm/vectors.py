@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from sage.operators.errors import InvalidOperator
+from sage.operators.llm.errors import InvalidInput
 from sage.operators.numbers import is_count
 
 if TYPE_CHECKING:
@@ -27,10 +28,10 @@ def unit_rows(ids: Sequence[str], vectors: Sequence[Sequence[float]], dimensions
     """Vectors as rows of length 1, of shape ``(len(ids), dimensions)``; one without length stays as it is.
 
     Raises:
-        InvalidOperator: there are not as many as ids, or they are of other lengths, or not finite.
+        InvalidInput: there are not as many as ids, or they are of other lengths, or not finite.
     """
     if len(ids) != len(vectors):
-        raise InvalidOperator(f"{len(ids)} ids for {len(vectors)} vectors: give one id for each")
+        raise InvalidInput(f"{len(ids)} ids for {len(vectors)} vectors: give one id for each")
     return _of_length_one(vectors, (len(ids), dimensions))
 
 
@@ -38,7 +39,7 @@ def unit_vector(vector: Sequence[float], dimensions: int) -> "np.ndarray":
     """A vector of length 1, of shape ``(dimensions,)``.
 
     Raises:
-        InvalidOperator: it is of another length, or not finite.
+        InvalidInput: it is of another length, or not finite.
     """
     return _of_length_one(vector, (dimensions,))
 
@@ -49,11 +50,9 @@ def _of_length_one(values: Any, shape: tuple[int, ...]) -> "np.ndarray":
     try:
         array = np.asarray(values, dtype=np.float32).reshape(shape)
     except ValueError as error:
-        raise InvalidOperator(
-            f"the index holds vectors of {shape[-1]} numbers, and was given others: {error}"
-        ) from None
+        raise InvalidInput(f"the index holds vectors of {shape[-1]} numbers, and was given others: {error}") from None
     if not np.isfinite(array).all():
-        raise InvalidOperator("a vector holds a number that is not finite")
+        raise InvalidInput("a vector holds a number that is not finite")
     lengths = np.linalg.norm(array, axis=-1, keepdims=True)
     unit: np.ndarray = array / np.where(lengths == 0, 1, lengths)
     return unit

@@ -79,10 +79,13 @@ def _parse(context: click.Context, parameter: click.Parameter, value: str) -> Ta
             raise click.BadParameter(
                 f"{name!r} is not the name of a variable or a function; write FILE:ENV", context, parameter
             )
+    if not path:
+        raise click.BadParameter(f"{value!r} names no file; write FILE:ENV", context, parameter)
     if Path(path).is_dir():
         raise click.BadParameter(f"{path!r} is a folder; name a Python file in it", context, parameter)
     if not Path(path).is_file():
-        raise click.BadParameter(f"there is no file {path!r}", context, parameter)
+        hint = f"; there is {path}.py" if Path(f"{path}.py").is_file() else ""
+        raise click.BadParameter(f"there is no file {path!r}{hint}", context, parameter)
     return Target(Path(path), name)
 
 

@@ -2,11 +2,13 @@
 
 import asyncio
 import signal
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import click
 
 from sage.cli.failures import failures_told, traceback_option
+from sage.cli.listening import cannot_listen
 from sage.loops import fast_loop
 
 if TYPE_CHECKING:
@@ -88,7 +90,9 @@ async def _serve(app: "MockServer", host: str, port: int) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    async with serving(app, host, port) as url:
+    async with AsyncExitStack() as stack:
+        with cannot_listen(host, port):
+            url = await stack.enter_async_context(serving(app, host, port))
         click.echo(f"{', '.join(app.options.models)} at {url}/v1")
         await stop.wait()
         click.echo("stopping", err=True)

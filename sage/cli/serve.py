@@ -13,6 +13,7 @@ import click
 
 from sage.cli import loading
 from sage.cli.failures import CannotRun, failures_told, traceback_option
+from sage.cli.listening import cannot_listen
 from sage.cli.loading import Target, program_argument
 from sage.environment import Environment
 from sage.loops import fast_loop
@@ -61,10 +62,8 @@ def serve(target: Target, host: str, port: int, keys: Path | None, insecure: boo
         needed("uvicorn")
         app = load_app(target, _keys_in(keys))
         check_exposed(host, guarded=getattr(app, "guarded", False), insecure=insecure)
-        try:
+        with cannot_listen(host, port):
             listening = listen(host, port)
-        except OSError as error:
-            raise CannotRun(f"cannot listen at {host}:{port}: {error.strerror or error}") from error
         with listening, asyncio.Runner(loop_factory=fast_loop()) as runner:
             runner.run(_serve(app, listening, grace))
 
@@ -93,18 +92,27 @@ def load_app(target: Target, keys: list[str] | None = None) -> Any:
 
 
 def _only(module: ModuleType, path: Path) -> Any:
-    from sage.serving import ServingApp
-
-    apps = {name: value for name, value in vars(module).items() if isinstance(value, ServingApp)}
+    apps = _apps(module)
     if len({id(app) for app in apps.values()}) > 1:
         raise CannotRun(f"{path} has several apps; name one:\n" + "\n".join(f"    {path}:{name}" for name in apps))
     return next(iter(apps.values())) if apps else loading.only_environment(module, path)
 
 
+def _apps(module: ModuleType) -> dict[str, Any]:
+    from sage.serving import ServingApp
+
+    return {name: value for name, value in vars(module).items() if isinstance(value, ServingApp)}
+
+
 def _named(module: ModuleType, path: Path, name: str) -> Any:
     found = getattr(module, name, None)
-    if isinstance(found, Environment) or not callable(found):
-        return loading.named_environment(module, path, name)
+    if isinstance(found, Environment):
+        return found
+    if not callable(found):
+        there = [f"{path}:{name}" for name, value in vars(module).items() if isinstance(value, Environment)]
+        there += [f"{path}:{name}" for name in _apps(module)]
+        what = f"{name!r} is no app" if hasattr(module, name) else f"there is no {name!r}"
+        raise CannotRun(f"{path}: {what}; there is {', '.join(there) or 'neither a program nor an app in it'}")
     if not inspect.isfunction(found) or inspect.iscoroutinefunction(found):
         return found  # an ASGI app: an object that can be called, or an async function
     with loading.errors_of(f"{path}:{name}", "failed"):
@@ -117,15 +125,21 @@ def _named(module: ModuleType, path: Path, name: str) -> Any:
 def _keys_in(path: Path | None) -> list[str] | None:
     if path is None:
         return None
-    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
-    return [line for line in lines if line and not line.startswith("#")]
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    except UnicodeDecodeError as error:
+        raise CannotRun(f"--keys {path}: it is no text in UTF-8") from error
+    keys = [line for line in lines if line and not line.startswith("#")]
+    if not keys:
+        raise CannotRun(f"--keys {path}: there is no key in it, so nobody could come in; write one a line")
+    return keys
 
 
 async def _serve(app: Any, listening: socket.socket, grace: int) -> None:
     from sage.serving.uvicorn_server import serve_until_signal
 
-    click.echo(f"serving {_name_of(app)} at http://{_shown(listening)}; press Ctrl-C to stop")
-    await serve_until_signal(app, listening, grace=grace, say=partial(click.echo, err=True))
+    started = partial(click.echo, f"serving {_name_of(app)} at http://{_shown(listening)}; press Ctrl-C to stop")
+    await serve_until_signal(app, listening, grace=grace, on_start=started, say=partial(click.echo, err=True))
 
 
 def _name_of(app: Any) -> str:

@@ -18,6 +18,7 @@ from sage.environment import Environment
 from sage.errors import GraphError
 from sage.middleware.reply import Reply
 from sage.operators.llm import Message, Question, Tool, ToolCall, WrongArguments, system, tool, tool_result, user
+from sage.operators.numbers import is_count, is_number
 from sage.services.finding import service
 from sage.stream import Stream
 
@@ -99,8 +100,11 @@ class Agent:
     ) -> None:
         if not isinstance(model, str):
             raise GraphError(f"Agent({model!r}, ...): write the name of a service")
-        if not isinstance(max_turns, int) or isinstance(max_turns, bool) or max_turns < 1:
-            raise GraphError(f"Agent(max_turns={max_turns!r}): write a number, 1 or more")
+        for name, count in (("max_turns", max_turns), ("max_characters", max_characters)):
+            if not is_count(count):
+                raise GraphError(f"Agent({name}={count!r}): write a number, 1 or more")
+        if not is_number(tool_timeout, beyond=True):
+            raise GraphError(f"Agent(tool_timeout={tool_timeout!r}): write seconds, more than 0")
         made = [one if isinstance(one, Tool) else tool(one) for one in tools]
         self._tools = {one.name: one for one in made}
         if len(self._tools) < len(made):

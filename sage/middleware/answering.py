@@ -21,6 +21,7 @@ from typing import Any
 
 from sage.errors import GraphError
 from sage.operators.llm import Collection, Found, Question, cited_sentences, question_of
+from sage.operators.numbers import is_count
 from sage.services.finding import service
 
 __all__ = ["Extract", "Generate", "Rerank", "Retrieve", "limits_of"]
@@ -58,7 +59,7 @@ class Retrieve:
             raise GraphError(
                 "Retrieve: the collection finds by vectors: give embed=, the name of a service or a function"
             )
-        if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
+        if not is_count(limit):
             raise GraphError(f"Retrieve(limit={limit!r}): write a number, 1 or more")
         self._library = library
         self._embed = embed
@@ -88,11 +89,16 @@ class Rerank:
         score: tells how well texts fit a question: gets the question and the texts, returns a number for each, the
             greater the better; plain or async, or the name of a service with such a method ``score``.
         limit: how many passages are kept; `None` for all.
+
+    Raises:
+        GraphError: a value cannot be.
     """
 
     def __init__(self, score: Score | str, *, limit: int | None = None) -> None:
         if not isinstance(score, str) and not callable(score):
             raise GraphError(f"Rerank({score!r}): give a function of a question and texts, or the name of a service")
+        if limit is not None and not is_count(limit):
+            raise GraphError(f"Rerank(limit={limit!r}): write a number, 1 or more, or leave it out for all")
         self._score = score
         self._limit = limit
 
@@ -161,7 +167,7 @@ class Extract:
     """
 
     def __init__(self, limit: int = 3, otherwise: str = "The passages do not tell.") -> None:
-        if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
+        if not is_count(limit):
             raise GraphError(f"Extract(limit={limit!r}): write a number of sentences, 1 or more")
         self._limit = limit
         self._otherwise = otherwise

@@ -12,11 +12,10 @@ from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
-from sage.errors import GraphError
 from sage.middleware.attempts import Pauses, first_that_answers
 from sage.middleware.completion import completion
 from sage.middleware.connection import Connection
-from sage.middleware.model_server import ModelServer
+from sage.middleware.model_server import ModelServer, check_client
 from sage.middleware.reply import Part, Reply, ReplyBuilder
 from sage.operators.llm import Message, Tool
 from sage.services.service import Service
@@ -39,8 +38,9 @@ class ChatModel(Service):
     whoever asks holds for all attempts together, and cancelling closes the connection at once, so that the server
     stops as well.
 
-    Options go to the server as they are (``temperature=0``, ``max_tokens=100``, ``seed=1``), but for two:
-    ``tools=[...]`` takes `Tool`, and ``schema={...}`` asks for JSON that follows a JSON schema.
+    Options go to the server as they are (``temperature=0``, ``max_tokens=100``, ``seed=1``), but for three:
+    ``tools=[...]`` takes `Tool`, ``schema={...}`` asks for JSON that follows a JSON schema, and ``extra_body={...}``
+    has what else is to stand in the request.
 
     Args:
         servers: the first is asked first.
@@ -65,11 +65,7 @@ class ChatModel(Service):
         connect: float = 5,
         options: Mapping[str, Any] | None = None,
     ) -> None:
-        if not servers or not all(isinstance(server, ModelServer) for server in servers):
-            raise GraphError("ChatModel(...): give one ModelServer, or several to fall back to")
-        for name, seconds in (("first_token", first_token), ("gap", gap), ("connect", connect)):
-            if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
-                raise GraphError(f"ChatModel({name}={seconds!r}): write seconds, more than 0")
+        check_client("ChatModel", servers, first_token=first_token, gap=gap, connect=connect)
         self._servers = servers
         self._pauses = Pauses(attempts, pause)
         self._first_token = first_token
@@ -143,7 +139,8 @@ class ChatModel(Service):
 def _body(messages: list[Message], options: dict[str, Any]) -> dict[str, Any]:
     schema = options.pop("schema", None)
     tools: Sequence[Tool | Mapping[str, Any]] = options.pop("tools", ())
-    body = {"messages": messages, **options, "stream": True, "stream_options": {"include_usage": True}}
+    more = options.pop("extra_body", {})
+    body = {**more, **options, "messages": messages, "stream": True, "stream_options": {"include_usage": True}}
     if tools:
         body["tools"] = [tool.to_dict() if isinstance(tool, Tool) else tool for tool in tools]
     if schema is not None:

@@ -33,7 +33,7 @@ def part_of(event: ServerEvent, server: ModelServer) -> Part | None:
     except TypeError as error:
         what = f"an event is not what the protocol says, at {error}: {event.data[:200]!r}"
         raise AnswerBroken(what, server=str(server)) from None
-    return part if part.text or part.tool_calls or part.finish_reason or part.usage else None
+    return part if part.says_something else None
 
 
 def _part(chunk: dict[str, Any]) -> Part:
@@ -47,6 +47,9 @@ def _part(chunk: dict[str, Any]) -> Part:
     calls = _field(delta, "tool_calls", list, [])
     for call in calls:
         _check_call(call)
+    logprobs = _field(_field(first, "logprobs", dict, {}), "content", list, [])
+    if not all(isinstance(token, dict) for token in logprobs):
+        raise TypeError("logprobs")
     usage = _field(chunk, "usage", dict, {})
     return Part(
         _field(delta, "content", str, ""),
@@ -54,6 +57,9 @@ def _part(chunk: dict[str, Any]) -> Part:
         _field(first, "finish_reason", str, "") or None,
         Usage(_field(usage, "prompt_tokens", int, 0), _field(usage, "completion_tokens", int, 0)) if usage else None,
         _field(chunk, "model", str, ""),
+        _field(delta, "reasoning_content", str, "") or _field(delta, "reasoning", str, ""),
+        _field(delta, "refusal", str, ""),
+        tuple(logprobs),
     )
 
 

@@ -12,9 +12,10 @@ from sage.errors import GraphError
 from sage.middleware.attempts import Pauses, first_that_answers
 from sage.middleware.connection import Connection
 from sage.middleware.errors import AnswerBroken, ModelUnreachable
-from sage.middleware.model_server import ModelServer
+from sage.middleware.model_server import ModelServer, check_client
 from sage.middleware.single_flight import SingleFlightCache
 from sage.operators.llm import hash_embedding
+from sage.operators.numbers import is_count
 from sage.services.batching import Gatherer
 from sage.services.service import Service
 
@@ -95,9 +96,8 @@ class EmbeddingModel(Service):
         cache_bytes: int = 256 * 1024 * 1024,
         options: Mapping[str, Any] | None = None,
     ) -> None:
-        if not servers or not all(isinstance(server, ModelServer) for server in servers):
-            raise GraphError("EmbeddingModel(...): give one ModelServer, or several with the same model")
-        if not isinstance(max_size, int) or isinstance(max_size, bool) or max_size < 1:
+        check_client("EmbeddingModel", servers, time_limit=time_limit, connect=connect)
+        if not is_count(max_size):
             raise GraphError(f"EmbeddingModel(max_size={max_size!r}): write how many texts go together, 1 or more")
         self._servers = servers
         self._pauses = Pauses(attempts, pause)

@@ -13,9 +13,13 @@
         └── AnswerInvalid         the answer is whole, but not what was asked for, also after it was given back
 """
 
-from typing import Any
+from math import ceil
+from typing import TYPE_CHECKING, Any
 
 from sage.errors import SageError
+
+if TYPE_CHECKING:
+    from sage.serving.errors import RequestError
 
 __all__ = [
     "AnswerBroken",
@@ -59,6 +63,12 @@ class ModelError(SageError):
         self.code = code
         self.retry_after = retry_after
 
+    def for_client(self) -> "RequestError":
+        """What a client of a program that is served is told: nothing of servers that it does not know."""
+        from sage.serving.errors import RequestError  # loaded for programs that are served
+
+        return RequestError("the model failed", status=502, code="model_failed")
+
     def __reduce__(self) -> tuple[Any, ...]:
         # Errors cross processes. By default an exception is made again from its text alone, which has the server in it.
         return _again, (type(self), self.args, self.__dict__)
@@ -75,6 +85,12 @@ class ModelTimeout(ModelError, TimeoutError):
 
     passing = True
 
+    def for_client(self) -> "RequestError":
+        """See `ModelError.for_client`."""
+        from sage.serving.errors import RequestError
+
+        return RequestError("the model did not answer in time", status=504, code="model_timeout")
+
 
 class ModelRefused(ModelError):
     """The request cannot be served as it is: unknown model, wrong key, a prompt that is too long."""
@@ -84,6 +100,13 @@ class ModelBusy(ModelError):
     """There are too many requests, or the server has no room now."""
 
     passing = True
+
+    def for_client(self) -> "RequestError":
+        """See `ModelError.for_client`."""
+        from sage.serving.errors import RequestError
+
+        headers = {} if self.retry_after is None else {"retry-after": str(ceil(self.retry_after))}
+        return RequestError("the model has no room now", status=429, code="model_busy", headers=headers)
 
 
 class ModelFailed(ModelError):

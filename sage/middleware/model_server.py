@@ -1,10 +1,12 @@
 """Where a model is served."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sage.errors import GraphError
+from sage.operators.numbers import is_number
 
-__all__ = ["ModelServer"]
+__all__ = ["ModelServer", "check_client"]
 
 
 @dataclass(frozen=True)
@@ -41,3 +43,21 @@ class ModelServer:
 
     def __str__(self) -> str:
         return f"{self.model} at {self.url}"
+
+
+def check_client(owner: str, servers: Sequence[ModelServer], **seconds: float) -> None:
+    """Check what every client of models is made with.
+
+    Args:
+        owner: what the user wrote: ``"ChatModel"``.
+        servers: there must be one at least.
+        seconds: durations, by the names of the options.
+
+    Raises:
+        GraphError: a value cannot be.
+    """
+    if not servers or not all(isinstance(server, ModelServer) for server in servers):
+        raise GraphError(f"{owner}(...): give one ModelServer, or several of which the first is asked first")
+    for name, value in seconds.items():
+        if not is_number(value, beyond=True):
+            raise GraphError(f"{owner}({name}={value!r}): write seconds, more than 0")

@@ -3,12 +3,11 @@
 import logging
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from sage.errors import GraphError
 from sage.middleware.answering import limits_of
-from sage.middleware.errors import ModelBusy, ModelError, ModelRefused, ModelTimeout
+from sage.middleware.errors import ModelError, ModelRefused
 from sage.services.finding import service
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ class Relay:
 
     Args:
         model: the name of a service such as `ChatModel`: ``stream(messages, **options)`` gives parts.
-        options: what every request says; the request's own limits count more.
+        options: what every request says; the request's own limits count more, what it says besides counts less.
 
     Raises:
         GraphError: `model` is no name.
@@ -59,17 +58,27 @@ class Relay:
         from sage.serving.pieces import Delta, Usage  # loaded for programs that are served
 
         options = {**self._options, **limits_of(request)}
-        for name in ("tools", "tool_choice"):
+        for name in ("tools", "tool_choice", "logprobs", "top_logprobs", "user"):
             if getattr(request, name, None):
                 options[name] = getattr(request, name)
+        if more := getattr(request, "extra", None):
+            options["extra_body"] = {**more, **options.get("extra_body", {})}
         reason = "stop"
         try:
             async with aclosing(service(self._model).stream(request.messages, **options)) as parts:
                 async for part in parts:
-                    if part.text:
+                    calls = [_piece(call) for call in part.tool_calls]
+                    if calls or part.reasoning or part.refusal or part.logprobs:
+                        told = (
+                            part.text or None,
+                            calls or (),
+                            part.refusal or None,
+                            part.reasoning or None,
+                            part.logprobs,
+                        )
+                        yield Delta(*told)
+                    elif part.text:
                         yield part.text
-                    if part.tool_calls:
-                        yield Delta(tool_calls=[_piece(call) for call in part.tool_calls])
                     if part.usage:
                         yield Usage(part.usage.prompt_tokens, part.usage.completion_tokens)
                     reason = part.finish_reason or reason
@@ -81,20 +90,12 @@ class Relay:
 
 
 def _problem(error: ModelError) -> "RequestError":
-    """What a client is told: nothing of servers that it does not know."""
+    """What a client is told. The request is its own, so what the model finds wrong with it is for the client, too."""
+    if not (isinstance(error, ModelRefused) and error.status in _ABOUT_THE_REQUEST):
+        return error.for_client()
     from sage.serving.errors import RequestError
 
-    match error:
-        case ModelRefused() if error.status in _ABOUT_THE_REQUEST:
-            return RequestError(error.reason, status=error.status or 400, code=error.code)
-        case ModelBusy():
-            seconds = error.retry_after
-            headers = {} if seconds is None else {"retry-after": str(ceil(seconds))}
-            return RequestError("the model has no room now", status=429, code="model_busy", headers=headers)
-        case ModelTimeout():
-            return RequestError("the model did not answer in time", status=504, code="model_timeout")
-        case _:
-            return RequestError("the model failed", status=502, code="model_failed")
+    return RequestError(error.reason, status=error.status or 400, code=error.code)
 
 
 def _finish(reason: str) -> "Finish":

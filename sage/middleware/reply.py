@@ -37,6 +37,9 @@ class Part:
         finish_reason: with the last part, why the model stopped: ``"stop"``, ``"length"``, ``"tool_calls"`` ...
         usage: how many tokens it took, if the server tells; mostly in a part of its own, at the end.
         model: what the server calls the model that answers.
+        reasoning: what is added to the text of its reasoning, which is no part of the answer.
+        refusal: what is added to why there is no answer.
+        logprobs: how likely the tokens of the text were, as the protocol writes them; see `sage.serving.Delta`.
     """
 
     text: str = ""
@@ -44,6 +47,15 @@ class Part:
     finish_reason: str | None = None
     usage: Usage | None = None
     model: str = ""
+    reasoning: str = ""
+    refusal: str = ""
+    logprobs: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def says_something(self) -> bool:
+        """Whether there is more in it than the name of the model."""
+        said = (self.text, self.tool_calls, self.finish_reason, self.usage, self.reasoning, self.refusal, self.logprobs)
+        return any(said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +68,9 @@ class Reply:
         finish_reason: why it stopped: ``"stop"``, ``"length"``, ``"tool_calls"``, ``"content_filter"``.
         usage: how many tokens it took; zeros if the server did not tell.
         model: what the server calls the model that has answered.
+        reasoning: what it told of its reasoning; may be empty.
+        refusal: why there is no answer; may be empty.
+        logprobs: how likely the tokens of the text were, if that was asked for.
     """
 
     text: str
@@ -63,6 +78,9 @@ class Reply:
     finish_reason: str = "stop"
     usage: Usage = field(default_factory=Usage)
     model: str = ""
+    reasoning: str = ""
+    refusal: str = ""
+    logprobs: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def message(self) -> Message:
@@ -75,6 +93,9 @@ class ReplyBuilder:
 
     def __init__(self) -> None:
         self._texts: list[str] = []
+        self._reasoning: list[str] = []
+        self._refusal: list[str] = []
+        self._logprobs: list[Mapping[str, Any]] = []
         # By the index that the protocol gives each call: id, name, and the pieces of its arguments.
         self._calls: dict[int, tuple[list[str], list[str], list[str]]] = {}
         self._finish_reason = "stop"
@@ -83,8 +104,10 @@ class ReplyBuilder:
 
     def add(self, part: Part) -> None:
         """Take a part in."""
-        if part.text:
-            self._texts.append(part.text)
+        for texts, text in ((self._texts, part.text), (self._reasoning, part.reasoning), (self._refusal, part.refusal)):
+            if text:
+                texts.append(text)
+        self._logprobs += part.logprobs
         for piece in part.tool_calls:
             self._add_call(piece)
         self._finish_reason = part.finish_reason or self._finish_reason
@@ -98,7 +121,9 @@ class ReplyBuilder:
             ToolCall("".join(id) or f"call_{number}", "".join(name), "".join(arguments))
             for number, (id, name, arguments) in enumerate(calls)
         )
-        return Reply("".join(self._texts), made, self._finish_reason, self._usage, self._model)
+        text, reasoning, refusal = map("".join, (self._texts, self._reasoning, self._refusal))
+        logprobs = tuple(self._logprobs)
+        return Reply(text, made, self._finish_reason, self._usage, self._model, reasoning, refusal, logprobs)
 
     def _add_call(self, piece: Mapping[str, Any]) -> None:
         index = piece.get("index")

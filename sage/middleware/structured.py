@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 from sage.errors import GraphError
 from sage.middleware.errors import AnswerInvalid
 from sage.operators.llm import Message, Question, assistant, check_schema, json_in, user, violations
+from sage.operators.numbers import is_count
 from sage.services.finding import service
 
 __all__ = ["Structured"]
@@ -45,7 +46,7 @@ class Structured(Generic[T]):
     ) -> None:
         if not isinstance(model, str):
             raise GraphError(f"Structured({model!r}, ...): write the name of a service")
-        if not isinstance(repairs, int) or isinstance(repairs, bool) or repairs < 0:
+        if not is_count(repairs, 0):
             raise GraphError(f"Structured(repairs={repairs!r}): write a number, 0 or more")
         check_schema(schema)
         self._model = model

@@ -7,15 +7,16 @@ What is ready goes into one write; nobody waits for more to come, and no timer i
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from sage.kernel import Answer
 from sage.serving.choice import Choice, Piece
-from sage.serving.exchange import EVENTS, Exchange
+from sage.serving.exchange import CHUNKS, Exchange
 from sage.serving.meters import RequestMeter
 from sage.serving.shapes import Shape, usage_of
+from sage.serving.streamed import Streamed
 
 __all__ = ["Asked", "collect", "stream"]
 
@@ -38,18 +39,19 @@ async def stream(
 ) -> dict[str, int]:
     """Write the answers as events while they come in; gives what they used.
 
-    The head of the response is sent with the first piece, so that what fails before it has a status of its own.
+    The head of the response is sent with the first piece, so that what fails before it has a status of its own, unless
+    that takes so long that the connection has to be kept open; see `Streamed`.
 
     Cancel safety: all work on the answers is stopped.
 
     Raises:
         Exception: what the answers raise.
     """
-    async with _closed(asked):
-        streaming = _Streaming(exchange, asked, shape, prompt_tokens, meter)
-        await _each(asked, streaming.follow)
+    async with _closed(asked), Streamed(exchange, CHUNKS, meter) as streamed:
+        follow = _Streaming(streamed, asked, shape, prompt_tokens, meter).follow
+        await _each(asked, follow)
         usage = usage_of([one.choice for one in asked], prompt_tokens)
-        await exchange.end(shape.last(usage))
+        await streamed.end(shape.last(usage))
         return usage
 
 
@@ -85,39 +87,29 @@ class _Streaming:
     """Writes the events of one response; those of several choices in whatever order they come."""
 
     def __init__(
-        self, exchange: Exchange, asked: Sequence[Asked], shape: Shape, prompt_tokens: int, meter: RequestMeter
+        self, streamed: Streamed, asked: Sequence[Asked], shape: Shape, prompt_tokens: int, meter: RequestMeter
     ) -> None:
-        self._exchange = exchange
+        self._streamed = streamed
         self._choices = [one.choice for one in asked]
         self._shape = shape
         self._prompt_tokens = prompt_tokens
         self._meter = meter
-        # With one answer nobody else writes.
-        self._turn: AbstractAsyncContextManager[None] = asyncio.Lock() if len(asked) > 1 else nullcontext()
 
     async def follow(self, one: Asked) -> None:
         """Write one answer to its end."""
         await one.answer.admitted()
-        self._meter.admitted()
+        self._streamed.admitted()
         choice = one.choice
         opening = self._shape.opening(choice.index)
         while (pieces := await _next(one, self._meter)) is not None:
             if pieces or opening:
-                await self._write(opening + self._shape.pieces(choice, pieces, self._usage()))
+                await self._streamed.write(opening + self._shape.pieces(choice, pieces, self._usage()))
                 opening = b""
         rest = self._shape.pieces(choice, choice.end(), self._usage())
-        await self._write(opening + rest + self._shape.closing(choice, self._usage()))
+        await self._streamed.write(opening + rest + self._shape.closing(choice, self._usage()))
 
     def _usage(self) -> dict[str, int] | None:
         return usage_of(self._choices, self._prompt_tokens) if self._shape.running_usage else None
-
-    async def _write(self, data: bytes) -> None:
-        async with self._turn:
-            if not self._exchange.started:
-                await self._exchange.start_stream(EVENTS)
-            self._meter.stage = "sending"
-            await self._exchange.write(data)
-            self._meter.stage = "mid_stream"
 
 
 async def _next(one: Asked, meter: RequestMeter) -> Sequence[Piece] | None:

@@ -3,10 +3,11 @@
 import hashlib
 import hmac
 import secrets
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 from typing import Any
 
 from sage.errors import GraphError
+from sage.operators.errors import shorten
 from sage.serving.errors import RequestError
 
 __all__ = ["Auth", "Authenticator", "authenticator"]
@@ -49,6 +50,9 @@ class _Keys:
         for key in tenants:
             if not isinstance(key, str) or not key:
                 raise GraphError("auth= has a key that is not a text, or is empty; write API keys as texts")
+        for tenant in tenants.values():
+            if not isinstance(tenant, Hashable):
+                raise GraphError(f"auth= has the tenant {shorten(tenant)}: write what can be a key of a dict")
         if not tenants:
             raise GraphError("auth= has no keys, so nobody could come in; write one, or leave it out")
         self._secret = secrets.token_bytes(32)
@@ -69,6 +73,8 @@ def _asking(find: Callable[[str], Awaitable[Any]]) -> Authenticator:
         tenant = await find(_key_in(headers))
         if tenant is None:
             raise _wrong_key()
+        if not isinstance(tenant, Hashable):
+            raise TypeError(f"auth= returned {shorten(tenant)}: return what can be a key of a dict, such as a name")
         return tenant
 
     return ask

@@ -30,11 +30,19 @@ class Body(msgspec.Struct, kw_only=True):
     user: str | None = None
 
 
+#: Whose messages are nothing without content; an assistant's may be calls of tools.
+_SPEAKERS = frozenset({"system", "developer", "user", "tool"})
+
+
 class Message(msgspec.Struct):
     """A message of a conversation. It may hold more than this."""
 
     role: Text
     content: str | list[dict[str, Any]] | None = None
+
+    def __post_init__(self) -> None:
+        if self.content is None and self.role in _SPEAKERS:
+            raise ValueError(f"A message of the {self.role} has no `content`")
 
 
 class StreamOptions(msgspec.Struct):

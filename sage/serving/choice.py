@@ -1,6 +1,7 @@
 """One of the answers to a request, as it comes in: what of it is shown, why it ends, what it used."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sage.operators.errors import shorten
@@ -99,16 +100,22 @@ class Choice:
             self.ended = True
             return
         self.pieces += 1
-        if isinstance(piece, Delta):
-            self._called_tools = self._called_tools or bool(piece.tool_calls)
-            yield from self.end() if piece.tool_calls else ()
-            yield piece
-        elif self._stops is None:
-            yield piece
-        else:
-            shown = self._stops.feed(piece)
-            if self._stops.found:
-                self._reason = "stop"
-                self.ended = True
-            if shown:
+        if isinstance(piece, str):
+            shown = self._until_stop(piece)
+            if shown or self._stops is None:
                 yield shown
+            return
+        self._called_tools = self._called_tools or bool(piece.tool_calls)
+        if piece.tool_calls:
+            yield from self.end()  # what was held back stands before them
+        yield replace(piece, content=self._until_stop(piece.content)) if piece.content else piece
+
+    def _until_stop(self, text: str) -> str:
+        """What of a text can be shown by now."""
+        if self._stops is None:
+            return text
+        shown = self._stops.feed(text)
+        if self._stops.found:
+            self._reason = "stop"
+            self.ended = True
+        return shown

@@ -1,12 +1,12 @@
 """What every request passes before there is any work on it: who asks, at which rate, is there room."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 from sage.admission import Admission, Door, Pass
-from sage.errors import DeadlineExceeded, Overloaded
+from sage.errors import DeadlineExceeded
 from sage.serving.auth import Auth, authenticator
 from sage.serving.rates import Rate, RateLimiter, Reservation
 from sage.serving.terms import Terms, terms_of
@@ -24,7 +24,6 @@ class Desk:
         admission: as in `openai_app`.
         timeout: as in `openai_app`.
         max_priority: as in `openai_app`.
-        on_refusal: is told the name of the bound that refused a request.
 
     Raises:
         GraphError: a value cannot be.
@@ -39,7 +38,6 @@ class Desk:
         admission: Admission | None,
         timeout: float | None,
         max_priority: int,
-        on_refusal: Callable[[str], None],
     ) -> None:
         self.door = None if admission is None else Door(admission, name)
         #: Whether only those with a key are let in.
@@ -48,7 +46,6 @@ class Desk:
         self._rates = RateLimiter(rate or Rate())
         self._timeout = timeout
         self._max_priority = max_priority
-        self._on_refusal = on_refusal
 
     async def identify(self, headers: Mapping[str, str]) -> Any:
         """The tenant on whose behalf a request is.
@@ -61,12 +58,31 @@ class Desk:
         return await self._authenticate(headers)
 
     def terms(self, headers: Mapping[str, str]) -> Terms:
-        """What the client says of the request.
+        """What the headers of a request say of it.
 
         Raises:
-            RequestError: a header cannot be read.
+            RequestError: one cannot be read.
         """
         return terms_of(headers, timeout=self._timeout, max_priority=self._max_priority)
+
+    async def received(self, headers: Mapping[str, str]) -> tuple[Any, Terms]:
+        """On whose behalf a request is, and what its headers say of it. To find that out counts as waiting.
+
+        Cancel safety: nothing is kept.
+
+        Raises:
+            RequestError: a header cannot be read, or there is no such tenant (401).
+            DeadlineExceeded: it was not found out until the deadline.
+        """
+        terms = self.terms(headers)
+        clock = asyncio.timeout_at(terms.deadline)
+        try:
+            async with clock:
+                return await self._authenticate(headers), terms
+        except TimeoutError:
+            if not clock.expired():
+                raise
+            raise DeadlineExceeded("the deadline of the request has passed while its key was looked up") from None
 
     @asynccontextmanager
     async def let_in(self, key: Any, terms: Terms, tokens: int) -> AsyncIterator[Reservation]:
@@ -83,11 +99,7 @@ class Desk:
             Overloaded: there is no room.
             DeadlineExceeded: there was none until the deadline.
         """
-        try:
-            reservation = self._rates.reserve(key, tokens)
-        except Overloaded as refused:
-            self._on_refusal(refused.limit or "rate")
-            raise
+        reservation = self._rates.reserve(key, tokens)
         try:
             if self.door is None:
                 yield reservation
@@ -101,8 +113,5 @@ class Desk:
         try:
             async with asyncio.timeout(terms.left()):
                 return await door.enter(tokens=tokens, key=key, priority=terms.priority)
-        except Overloaded as refused:
-            self._on_refusal(refused.limit or "admission")
-            raise
         except TimeoutError:
             raise DeadlineExceeded("the deadline of the request has passed while it waited to be let in") from None

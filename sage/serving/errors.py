@@ -4,15 +4,18 @@ The body is that of the OpenAI protocol::
 
     {"error": {"message": "...", "type": "invalid_request_error", "param": "messages", "code": "..."}}
 
-What a function of the program raised is logged, and told to nobody, unless it is a `RequestError`.
+What a function of the program raised is logged, and told to nobody, unless it is a `RequestError`, or knows what is
+told of it: a method ``for_client()`` that makes one, as the errors of models have.
 """
 
 import logging
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from sage.errors import DeadlineExceeded, JobError, Overloaded, SageError
+from sage.operators.numbers import is_count
 
 __all__ = ["RequestError", "error_body", "logger", "problem_of"]
 
@@ -29,6 +32,12 @@ _TYPES = {
 }
 
 
+_LOWEST, _HIGHEST = 400, 599
+# RFC 9110, 5.1 and 5.5.
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
+
+
 class RequestError(SageError):
     """A request that is not served, and why. Raised by a function of the program, its message is told to the client.
 
@@ -42,6 +51,9 @@ class RequestError(SageError):
         param: the parameter that it is about, such as ``"messages"``.
         code: a word for programs, such as ``"context_length_exceeded"``.
         headers: sent along.
+
+    Raises:
+        ValueError: the status is that of no error, or a header cannot be sent.
     """
 
     def __init__(
@@ -54,6 +66,11 @@ class RequestError(SageError):
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
+        if not is_count(status, _LOWEST) or status > _HIGHEST:
+            raise ValueError(f"RequestError(status={status!r}): write that of an error, {_LOWEST} to {_HIGHEST}")
+        for name, value in (headers or {}).items():
+            if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+                raise ValueError(f"RequestError(headers={{{name!r}: {value!r}}}): that cannot be sent as a header")
         self.status = status
         self.param = param
         self.code = code
@@ -86,6 +103,10 @@ def problem_of(error: Exception, request_id: str) -> RequestError:
         case DeadlineExceeded():
             told = "the deadline of the request has passed"
             return RequestError(told, status=504, code="deadline_exceeded", headers={"x-should-retry": "false"})
+        case SageError() if (for_client := getattr(error, "for_client", None)) is not None:
+            logger.warning("request %s: %s", request_id, error)
+            told_by_itself: RequestError = for_client()
+            return told_by_itself
         case JobError():
             logger.warning("request %s: %s", request_id, error)
             return draining()

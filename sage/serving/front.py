@@ -7,9 +7,11 @@ from typing import Any
 
 from sage.admission import Admission
 from sage.errors import GraphError
+from sage.operators.errors import shorten
+from sage.operators.numbers import is_number
 from sage.serving.auth import Auth
 from sage.serving.desk import Desk
-from sage.serving.errors import RequestError
+from sage.serving.errors import RequestError, draining
 from sage.serving.exchange import Exchange, Limits, path_of
 from sage.serving.host import JobHost, Program, ServedJob
 from sage.serving.installed import needed
@@ -26,9 +28,21 @@ Connected = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 def encode(value: Any) -> bytes:
-    """A value as JSON."""
-    encoded: bytes = needed("msgspec.json").encode(value)
+    """A value as JSON; arrays become lists, and models of pydantic what they dump.
+
+    Raises:
+        TypeError: there is something in it that JSON does not have.
+    """
+    encoded: bytes = needed("msgspec.json").encode(value, enc_hook=_plain)
     return encoded
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "tolist"):  # NumPy, PyTorch
+        return value.tolist()
+    if hasattr(value, "model_dump"):
+        return value.model_dump(mode="json")
+    raise TypeError(f"{shorten(value)} cannot be written as JSON; reply with texts, numbers, lists and dicts")
 
 
 class Front:
@@ -65,8 +79,12 @@ class Front:
         ):
             if not (value is None or isinstance(value, kind)):
                 raise GraphError(f"{name}={value!r}: write {kind.__name__}(...)")
-        if timeout is not None and not timeout > 0:
+        if not isinstance(getattr(env, "name", None), str) or not hasattr(env, "start"):
+            raise GraphError(f"{shorten(env)} cannot be served; give a sage.Environment")
+        if timeout is not None and not is_number(timeout, beyond=True):
             raise GraphError(f"timeout={timeout!r}: write seconds, more than 0, or leave it out")
+        if isinstance(max_priority, bool) or not isinstance(max_priority, int):
+            raise GraphError(f"max_priority={max_priority!r}: write a whole number")
         self.name = env.name
         self.limits = limits or Limits()
         self.host = JobHost(env, self._check)
@@ -78,7 +96,6 @@ class Front:
             admission=admission,
             timeout=timeout,
             max_priority=max_priority,
-            on_refusal=self._refused,
         )
         self._endpoints = endpoints
         self._names: MetricsNames = metrics_names
@@ -100,6 +117,7 @@ class Front:
                 meter.left()
             raise
         except Exception as error:
+            self.meters.refusal(error)
             problem = await tell(exchange, error)
             meter.ended(problem.status)
         else:
@@ -110,9 +128,6 @@ class Front:
         if missing:
             there = ", ".join(job.endpoints) or "none"
             raise GraphError(f"program {self.name!r} has no endpoint {missing[0]!r} to serve; there is: {there}")
-
-    def _refused(self, limit: str) -> None:
-        self.meters.refused.labels(limit).inc()
 
     def _snapshots(self) -> Iterator[Any]:
         job = self.host.started
@@ -203,6 +218,10 @@ class ServingApp:
             async with exchange.presence:
                 try:
                     await handler(exchange, rest)
+                except asyncio.CancelledError:
+                    if exchange.presence.lost is None and not exchange.started:
+                        await tell(exchange, draining())  # the server does not wait any longer; the client is there
+                    raise
                 except Exception as error:
                     await tell(exchange, error)
 

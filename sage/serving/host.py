@@ -9,6 +9,7 @@ from sage.errors import GraphError
 from sage.kernel import Caller, ExecutionStatus, OperatorStatistics
 from sage.serving.errors import draining, logger
 from sage.serving.presence import Receive, Send
+from sage.serving.wire import register_types
 
 __all__ = ["JobHost", "Program", "ServedJob"]
 
@@ -48,6 +49,7 @@ class JobHost:
         self._env = env
         self._check = check
         self._job: ServedJob | None = None
+        self._was_started = False
         self._draining = False
         self._inside = 0
         self._empty = asyncio.Event()
@@ -80,6 +82,12 @@ class JobHost:
             RequestError: with status 503, no requests are taken.
         """
         if self._job is None or not self.ready:
+            if not self._was_started:
+                self._was_started = True  # said once
+                logger.warning(
+                    "the program %r was not started: who mounts its app in another enters app.lifespan() there",
+                    self._env.name,
+                )
             raise draining()
         return self._job
 
@@ -116,6 +124,8 @@ class JobHost:
         """
         if self._job is not None:
             raise GraphError(f"the server of {self._env.name!r} is running already; enter app.lifespan() once")
+        self._was_started = True
+        register_types()
         async with self._env.start() as job:
             self._check(job)
             self._job, self._draining = job, False
@@ -137,7 +147,8 @@ class JobHost:
                 started = True
                 await receive()
         except Exception as error:
-            logger.error("the job of %r failed", self._env.name, exc_info=error)
+            if not isinstance(error, GraphError):  # of a wrong program the message says all, and the server tells it
+                logger.error("the job of %r failed", self._env.name, exc_info=error)
             await send({"type": f"lifespan.{'shutdown' if started else 'startup'}.failed", "message": str(error)})
         else:
             await send({"type": "lifespan.shutdown.complete"})

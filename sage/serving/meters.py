@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal
 
+from sage.errors import Overloaded
 from sage.serving.installed import needed
 
 __all__ = ["MetricsNames", "Meters", "RequestMeter"]
@@ -64,6 +65,11 @@ class Meters:
     def request(self, route: str, model: str) -> "RequestMeter":
         """What counts for one request."""
         return RequestMeter(self, route, model)
+
+    def refusal(self, error: Exception) -> None:
+        """Count a request that was refused by a bound, be it the server's, the program's or a service's."""
+        if isinstance(error, Overloaded):
+            self.refused.labels(error.limit or "overloaded").inc()
 
     def _maker(self, kind: Any) -> Any:
         def make(name: str, told: str, labels: tuple[str, ...], **options: Any) -> Any:

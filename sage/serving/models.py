@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sage.errors import GraphError
+from sage.operators.errors import shorten
 from sage.serving.errors import RequestError
 
 __all__ = ["Models"]
@@ -22,6 +23,8 @@ class Models:
 
     def __init__(self, tables: Mapping[str, Mapping[str, str]]) -> None:
         for kind, table in tables.items():
+            if not isinstance(table, Mapping):
+                raise GraphError(f'openai_app({kind}={shorten(table)}): write {{"my-model": "name of an endpoint"}}')
             for model, endpoint in table.items():
                 if not (isinstance(model, str) and model and isinstance(endpoint, str) and endpoint):
                     raise GraphError(

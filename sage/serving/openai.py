@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 
 from sage.admission import Admission
+from sage.errors import GraphError
+from sage.operators.numbers import is_count
 from sage.serving.auth import Auth
 from sage.serving.exchange import Limits
 from sage.serving.front import Front, ServingApp
@@ -68,6 +70,10 @@ def openai_app(
 
     tables = {"chat": chat or {}, "completions": completions or {}, "embeddings": embeddings or {}}
     models = Models(tables)
+    if not (count_tokens is None or callable(count_tokens)):
+        raise GraphError(f"count_tokens={count_tokens!r}: give a function of a text")
+    if not is_count(expected_tokens, 0):
+        raise GraphError(f"expected_tokens={expected_tokens!r}: write a number of tokens, 0 or more")
     front = Front(
         env,
         models.endpoints,

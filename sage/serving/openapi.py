@@ -20,6 +20,7 @@ _READ = {
     "/health": "Whether the program runs",
     "/ready": "Whether requests are taken",
     "/metrics": "Numbers, for Prometheus",
+    "/openapi.json": "This description",
 }
 _ERROR = {
     "type": "object",

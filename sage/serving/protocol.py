@@ -130,7 +130,8 @@ class OpenAIProtocol:
                 vectors = await embed(texts, ask)
                 usage = {"prompt_tokens": tokens, "total_tokens": tokens}
                 in_base64 = body.encoding_format == "base64"
-                await exchange.respond(200, embeddings_body(body.model, vectors, usage, as_base64=in_base64))
+                answer = embeddings_body(body.model, vectors, usage, as_base64=in_base64, dimensions=body.dimensions)
+                await exchange.respond(200, answer)
                 reserved.settle(tokens)
                 meter.used(usage)
 
@@ -149,10 +150,9 @@ class OpenAIProtocol:
 
     async def _received(self, exchange: Exchange) -> tuple[Any, Terms]:
         """On whose behalf a request is, and what it says of itself; not while the server stops."""
-        terms = self._front.desk.terms(exchange.headers)
-        key = await self._front.desk.identify(exchange.headers)
+        received = await self._front.desk.received(exchange.headers)
         _ = self._front.host.job
-        return key, terms
+        return received
 
 
 def _parsed(exchange: Exchange, kind: type[bodies.B]) -> tuple[bodies.B, dict[str, Any]]:

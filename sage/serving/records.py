@@ -5,10 +5,11 @@ from typing import Any
 from sage.kernel import Answer
 from sage.serving.bodies import parse_json
 from sage.serving.errors import RequestError
-from sage.serving.exchange import EVENTS, LINES, Exchange
+from sage.serving.exchange import EVENTS, LINES, Exchange, Framing
 from sage.serving.front import Front, encode
 from sage.serving.meters import RequestMeter
 from sage.serving.router import Handler
+from sage.serving.streamed import Streamed
 from sage.serving.terms import Terms
 
 __all__ = ["Records"]
@@ -48,8 +49,7 @@ class Records:
         )
 
     async def _post(self, exchange: Exchange, rest: str) -> None:
-        terms = self._front.desk.terms(exchange.headers)
-        key = await self._front.desk.identify(exchange.headers)
+        key, terms = await self._front.desk.received(exchange.headers)
         endpoint = self.endpoint(rest)
         value = parse_json(exchange.content, exchange.headers.get("content-type", "application/json"))
         framing = EVENTS if "text/event-stream" in exchange.headers.get("accept", "") else LINES
@@ -58,27 +58,21 @@ class Records:
             async with self._front.desk.let_in(key, terms, 0):
                 answer = self.ask(endpoint, value, key, terms, exchange.id)
                 try:
-                    await answer.admitted()
-                    meter.admitted()
-                    await _write(exchange, answer, framing, meter)
+                    async with Streamed(exchange, framing, meter) as streamed:
+                        await answer.admitted()
+                        streamed.admitted()
+                        await _write(streamed, answer, framing, meter)
                 finally:
                     await answer.aclose()
 
         await self._front.metered(exchange, endpoint, work)
 
 
-async def _write(exchange: Exchange, answer: Answer, framing: tuple[bytes, bytes, str], meter: RequestMeter) -> None:
+async def _write(streamed: Streamed, answer: Answer, framing: Framing, meter: RequestMeter) -> None:
     """Write the records of an answer while they come in; what is ready goes into one write."""
-    before, after, _ = framing
     async for record in answer:
         records = [record, *answer.ready()]
-        data = b"".join([before + encode(each) + after for each in records])
+        data = b"".join([framing.before + encode(each) + framing.after for each in records])
         meter.arrived(len(records))
-        if not exchange.started:
-            await exchange.start_stream(framing)
-        meter.stage = "sending"
-        await exchange.write(data)
-        meter.stage = "mid_stream"
-    if not exchange.started:
-        await exchange.start_stream(framing)
-    await exchange.end()
+        await streamed.write(data)
+    await streamed.end()

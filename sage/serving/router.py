@@ -38,7 +38,7 @@ class Routes:
         Raises:
             RequestError: nothing does.
         """
-        methods, rest = self._at(path)
+        methods, rest = self._at(path, method)
         if not methods:
             raise RequestError(f"there is no {path}", status=404, code="unknown_url")
         if method not in methods:
@@ -51,13 +51,15 @@ class Routes:
             )
         return methods[method], rest
 
-    def _at(self, path: str) -> tuple[Mapping[str, Handler], str]:
-        if path in self._exact:
-            return self._exact[path], ""
+    def _at(self, path: str, method: str) -> tuple[Mapping[str, Handler], str]:
+        """What is there, and the rest of the path; one that stands for others gives way for other methods only."""
+        exact = self._exact.get(path, {})
+        if method in exact:
+            return exact, ""
         for prefix, methods in self._below.items():
             if path.startswith(prefix) and len(path) > len(prefix):
-                return methods, path[len(prefix) :]
-        return {}, ""
+                return {**exact, **methods}, path[len(prefix) :]
+        return exact, ""
 
 
 async def tell(exchange: Exchange, error: Exception) -> RequestError:
@@ -72,6 +74,5 @@ async def tell(exchange: Exchange, error: Exception) -> RequestError:
     if not exchange.started:
         await exchange.respond(problem.status, body, problem.headers)
     elif exchange.framing is not None:
-        before, after, _ = exchange.framing
-        await exchange.end(before + body + after)
+        await exchange.end(exchange.framing.before_error + body + exchange.framing.after)
     return problem

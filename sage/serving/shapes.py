@@ -7,6 +7,7 @@ import time
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 from sage.serving.choice import Choice, Piece
@@ -133,21 +134,23 @@ class ChatShape(Shape):
         return self._event([part], self._tail)
 
     def _part(self, index: int, piece: Piece | None, reason: str | None) -> dict[str, Any]:
-        delta = piece.as_json() if isinstance(piece, Delta) else {} if piece is None else {"content": piece}
-        return {"index": index, "delta": delta, "finish_reason": reason}
+        if not isinstance(piece, Delta):
+            return {"index": index, "delta": {} if piece is None else {"content": piece}, "finish_reason": reason}
+        part = {"index": index, "delta": piece.as_json(), "finish_reason": reason}
+        return {**part, "logprobs": _logprobs([piece])} if piece.logprobs else part
 
     def _whole(self, choice: Choice, pieces: Sequence[Piece]) -> dict[str, Any]:
         deltas = [Delta(piece) if isinstance(piece, str) else piece for piece in pieces]
         calls = _joined_calls(deltas)
         content = "".join(delta.content or "" for delta in deltas)
-        message: dict[str, Any] = {"role": "assistant", "content": content if content or not calls else None}
-        for name, attribute in (("refusal", "refusal"), ("reasoning_content", "reasoning")):
-            text = "".join(getattr(delta, attribute) or "" for delta in deltas)
-            if text:
-                message[name] = text
-        if calls:
-            message["tool_calls"] = calls
-        return {"index": choice.index, "message": message, "finish_reason": choice.finish_reason, "logprobs": None}
+        refusal = "".join(delta.refusal or "" for delta in deltas)
+        reasoning = "".join(delta.reasoning or "" for delta in deltas)
+        instead = bool(calls or refusal)
+        message: dict[str, Any] = {"role": "assistant", "content": content if content or not instead else None}
+        more = {"refusal": refusal, "reasoning_content": reasoning, "tool_calls": calls}
+        message |= {name: value for name, value in more.items() if value}
+        reason, logprobs = choice.finish_reason, _logprobs(deltas)
+        return {"index": choice.index, "message": message, "finish_reason": reason, "logprobs": logprobs}
 
 
 class TextShape(Shape):
@@ -158,14 +161,37 @@ class TextShape(Shape):
     whole_kind = "text_completion"
 
     def _part(self, index: int, piece: Piece | None, reason: str | None) -> dict[str, Any]:
-        return {"index": index, "text": _text(piece), "finish_reason": reason, "logprobs": None}
+        logprobs = _text_logprobs([piece] if isinstance(piece, Delta) else [])
+        return {"index": index, "text": _text(piece), "finish_reason": reason, "logprobs": logprobs}
 
     def _whole(self, choice: Choice, pieces: Sequence[Piece]) -> dict[str, Any]:
-        return self._part(choice.index, "".join(map(_text, pieces)), choice.finish_reason)
+        whole = self._part(choice.index, "".join(map(_text, pieces)), choice.finish_reason)
+        return {**whole, "logprobs": _text_logprobs([piece for piece in pieces if isinstance(piece, Delta)])}
 
 
 def _text(piece: Piece | None) -> str:
     return (piece.content if isinstance(piece, Delta) else piece) or ""
+
+
+def _logprobs(deltas: Sequence[Delta]) -> dict[str, Any] | None:
+    """How likely the tokens of a chat's answer were; `None` if the program did not say."""
+    content = [token for delta in deltas for token in delta.logprobs]
+    return {"content": content, "refusal": None} if content else None
+
+
+def _text_logprobs(deltas: Sequence[Delta]) -> dict[str, Any] | None:
+    """The same as completions have it: in columns, with the place of each token in the text of these pieces."""
+    tokens = [token for delta in deltas for token in delta.logprobs]
+    if not tokens:
+        return None
+    lengths = [len(token["token"]) for token in tokens]
+    top = [{other["token"]: other["logprob"] for other in token.get("top_logprobs") or ()} for token in tokens]
+    return {
+        "tokens": [token["token"] for token in tokens],
+        "token_logprobs": [token["logprob"] for token in tokens],
+        "top_logprobs": top if any(top) else None,
+        "text_offset": list(accumulate(lengths[:-1], initial=0)),
+    }
 
 
 def _joined_calls(deltas: Sequence[Delta]) -> list[dict[str, Any]]:

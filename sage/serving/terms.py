@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sage.errors import DeadlineExceeded
+from sage.operators.errors import shorten
 from sage.serving.errors import RequestError
 
 __all__ = ["Terms", "terms_of"]
@@ -69,7 +70,7 @@ def _number(text: str) -> float:
     except ValueError:
         seconds = math.nan
     if not 0 < seconds < math.inf:
-        raise RequestError(f"x-request-timeout: {text!r}: write seconds, more than 0", param="x-request-timeout")
+        raise RequestError(f"x-request-timeout: {shorten(text)}: write seconds, more than 0", param="x-request-timeout")
     return seconds
 
 
@@ -77,7 +78,9 @@ def _priority(text: str) -> int:
     try:
         return max(-_HIGHEST, min(int(text), _HIGHEST))
     except ValueError:
-        raise RequestError(f"x-request-priority: {text!r}: write an integer", param="x-request-priority") from None
+        raise RequestError(
+            f"x-request-priority: {shorten(text)}: write an integer", param="x-request-priority"
+        ) from None
 
 
 _HIGHEST = 1_000_000

@@ -16,24 +16,33 @@ __all__ = ["serve_until_signal"]
 class _Server(uvicorn.Server):
     """Leaves signals to whoever runs it: its own way ends the process by them, as if something had gone wrong."""
 
+    def __init__(self, config: uvicorn.Config, on_start: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_start = on_start
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        if self.started:
+            self._on_start()
         # What is there now stays: the collector need not walk through it again while requests are served.
         gc.collect()
         gc.freeze()
 
 
-async def serve_until_signal(app: Any, listening: socket.socket, *, grace: int, say: Callable[[str], None]) -> None:
+async def serve_until_signal(
+    app: Any, listening: socket.socket, *, grace: int, on_start: Callable[[], None], say: Callable[[str], None]
+) -> None:
     """Serve until SIGINT or SIGTERM: then requests that are there are finished. A second SIGINT breaks them off.
 
     Args:
         app: the ASGI app.
         listening: where.
         grace: seconds that requests may take to finish.
+        on_start: is called when the app has started.
         say: is told what happens, in a line.
 
     Cancel safety: requests are broken off.
@@ -50,7 +59,8 @@ async def serve_until_signal(app: Any, listening: socket.socket, *, grace: int, 
             lifespan="on",
             ws="websockets-sansio",  # the one called "websockets" is going away
             timeout_graceful_shutdown=grace,
-        )
+        ),
+        on_start,
     )
 
     def stop(number: int) -> None:

@@ -18,7 +18,7 @@ __all__ = ["WebSockets"]
 
 #: So many requests of one socket may wait for those before them.
 _MOST_WAITING = 16
-_REFUSED, _TOO_MANY = 1008, 1013
+_REFUSED, _TOO_LARGE, _TOO_MANY = 1008, 1009, 1013
 
 
 class WebSockets:
@@ -52,22 +52,23 @@ class WebSockets:
         try:
             async with socket.presence:
                 while True:
-                    text = await socket.next()
+                    data = await socket.next()
                     with self._front.host.request():
-                        await self._answer(socket, endpoint, key, headers, text)
+                        await self._answer(socket, endpoint, key, headers, data)
         finally:
             socket.close()
 
-    async def _answer(self, socket: "_Socket", endpoint: str, key: Any, headers: dict[str, str], text: str) -> None:
+    async def _answer(self, socket: "_Socket", endpoint: str, key: Any, headers: dict[str, str], data: bytes) -> None:
         request_id = request_id_of({})
         meter = self._front.meters.request(f"/ws/{endpoint}", endpoint)
         try:
-            await self._records_of(socket, endpoint, key, headers, text, request_id, meter)
+            await self._records_of(socket, endpoint, key, headers, data, request_id, meter)
         except asyncio.CancelledError:
             if socket.presence.lost is not None:
                 meter.left()
             raise
         except Exception as error:
+            self._front.meters.refusal(error)
             problem = problem_of(error, request_id)
             meter.ended(problem.status)
             await socket.send(error_body(problem))
@@ -81,13 +82,13 @@ class WebSockets:
         endpoint: str,
         key: Any,
         headers: dict[str, str],
-        text: str,
+        data: bytes,
         request_id: str,
         meter: RequestMeter,
     ) -> None:
         desk = self._front.desk
         terms = desk.terms(headers)
-        value = parse_json(text.encode("utf-8", "surrogatepass"), "application/json")
+        value = parse_json(data, "application/json")
         async with desk.let_in(key, terms, 0):
             answer = self._records.ask(endpoint, value, key, terms, request_id)
             try:
@@ -115,10 +116,11 @@ class _Socket:
         self.presence = Presence(self._receive_request)
         self._receive = receive
         self._send = send
+        self._largest = limits.body
         self._stall = Stall(limits.stall, partial(self.presence.lose, "stalled"))
-        self._waiting: asyncio.Queue[str] = asyncio.Queue()
+        self._waiting: asyncio.Queue[bytes] = asyncio.Queue()
 
-    async def next(self) -> str:
+    async def next(self) -> bytes:
         """The next request.
 
         Cancel safety: none is lost.
@@ -147,7 +149,13 @@ class _Socket:
         if message["type"] == "websocket.disconnect":
             return {"type": "http.disconnect"}
         if self._waiting.qsize() >= _MOST_WAITING:
-            await self._send({"type": "websocket.close", "code": _TOO_MANY, "reason": "too many requests wait"})
-            return {"type": "http.disconnect"}
-        self._waiting.put_nowait(message.get("text") or (message.get("bytes") or b"").decode("utf-8", "replace"))
+            return await self._refuse(_TOO_MANY, "too many requests wait")
+        data = message.get("bytes") or (message.get("text") or "").encode("utf-8", "surrogatepass")
+        if len(data) > self._largest:
+            return await self._refuse(_TOO_LARGE, f"the request is larger than {self._largest} bytes")
+        self._waiting.put_nowait(data)
         return message
+
+    async def _refuse(self, code: int, reason: str) -> Message:
+        await self._send({"type": "websocket.close", "code": code, "reason": reason})
+        return {"type": "http.disconnect"}

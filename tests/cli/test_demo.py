@@ -74,14 +74,14 @@ def test_the_server_stays_up_and_says_how_to_ask_it(start: Start, herbs: str) ->
     asked = json.loads(body)
     asked["messages"][0]["content"] = QUESTION
     with urlopen(
-        Request(url, json.dumps(asked).encode(), {"content-type": "application/json"}), timeout=30
+        Request(url, json.dumps(asked).encode(), {"content-type": "application/json"}), timeout=60
     ) as response:
         lines = [line.removeprefix(b"data: ") for line in response.read().split(b"\n\n") if line]
     assert lines.pop() == b"[DONE]"
     deltas = [choice["delta"] for line in lines for choice in json.loads(line)["choices"]]
     assert "".join(delta.get("content") or "" for delta in deltas).startswith(f"{ANSWER} [1]")
     served.send_signal(signal.SIGINT)
-    assert served.wait(30) == 0
+    assert served.wait(60) == 0
 
 
 @pytest.mark.parametrize(

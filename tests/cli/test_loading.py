@@ -222,6 +222,8 @@ def test_a_file_that_exits_is_told(program: Program) -> None:
     [
         ("missing.py", "there is no file 'missing.py'"),
         ("missing.py:env", "there is no file 'missing.py'"),
+        ("program", "there is no file 'program'; there is program.py"),
+        (":env", "':env' names no file; write FILE:ENV"),
         (".", "'.' is a folder; name a Python file in it"),
         ("program.py:", "'' is not the name of a variable or a function; write FILE:ENV"),
         ("program.py:a b", "'a b' is not the name of a variable or a function; write FILE:ENV"),

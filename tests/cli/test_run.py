@@ -205,7 +205,7 @@ def test_sigterm_drains(start: Start, program: Program) -> None:
 
 
 def test_ctrl_c_twice_cancels(start: Start, program: Program) -> None:
-    process = start("run", program(HELD), "--json")
+    process = start("run", program(HELD), "--json", "--interval", "3600")  # nothing else is said meanwhile
     assert pipe(process.stdout).readline() == "running\n"
     process.send_signal(signal.SIGINT)
     assert "draining" in pipe(process.stderr).readline()

@@ -159,6 +159,7 @@ async def serving(*script: Answer | Callable[[Asked], Answer]) -> AsyncIterator[
         for task in handlers:
             task.cancel()
         await asyncio.gather(*handlers, return_exceptions=True)
+        await listening.wait_closed()
 
 
 async def _request(reader: asyncio.StreamReader) -> Asked | None:

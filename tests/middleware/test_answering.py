@@ -13,6 +13,7 @@ from sage.operators.llm import (
     Document,
     ExactIndex,
     Found,
+    InvalidInput,
     Passage,
     Prompt,
     Question,
@@ -136,12 +137,37 @@ async def test_a_question_without_messages_is_not_sent() -> None:
         await anext(Generate("chat")(Question("x")))
 
 
+async def test_what_is_no_question_fails_its_own_request_only() -> None:
+    env = sage.Environment("rag")
+    env.endpoint("ask").map(Retrieve(by_words())).flat_map(Extract()).reply()
+    async with env.start() as job:
+        for odd in (5, None, {"text": "why"}):
+            with pytest.raises(InvalidInput, match="is no question"):
+                await job.call("ask", odd)
+        assert await job.call("ask", "queue")
+
+
+async def test_a_vector_of_another_length_fails_its_own_request_only() -> None:
+    async def embed(text: str) -> list[float]:
+        return [1.0] * int(text)
+
+    collection = Collection(texts=None, vectors=ExactIndex(2))
+    collection.add([Passage("a", "a")], [[1.0, 0.0]])
+    env = sage.Environment("rag")
+    env.endpoint("ask").map(Retrieve(collection, embed=embed)).map(lambda question: len(question.passages)).reply()
+    async with env.start() as job:
+        with pytest.raises(InvalidInput, match="vectors of 2 numbers"):
+            await job.call("ask", "3")
+        assert await job.call("ask", "2") == 1
+
+
 @pytest.mark.parametrize(
     ("make", "text"),
     [
         (lambda: Retrieve(5), "give a Collection"),  # type: ignore[arg-type]
         (lambda: Retrieve(by_both()), "give embed="),
         (lambda: Retrieve(by_words(), limit=0), "limit=0"),
+        (lambda: Rerank("scores", limit=0), "limit=0"),
         (lambda: Rerank(5), "a function of a question and texts"),  # type: ignore[arg-type]
         (lambda: Generate(5), "the name of a service"),  # type: ignore[arg-type]
         (lambda: Extract(limit=0), "number of sentences"),

@@ -14,6 +14,7 @@ NAMES = st.sampled_from(
     [
         *("choices", "delta", "content", "index", "finish_reason", "tool_calls", "function", "name", "arguments", "id"),
         *("usage", "prompt_tokens", "completion_tokens", "model"),
+        *("reasoning", "reasoning_content", "refusal", "logprobs"),
     ]
 )
 VALUES = st.recursive(
@@ -23,7 +24,9 @@ VALUES = st.recursive(
 )
 CALLS = st.lists(st.fixed_dictionaries({}, optional={"index": VALUES, "id": VALUES, "function": VALUES}), max_size=2)
 DELTAS = st.fixed_dictionaries({}, optional={"content": VALUES, "tool_calls": CALLS | VALUES})
-CHOICES = st.fixed_dictionaries({}, optional={"index": VALUES, "delta": DELTAS | VALUES, "finish_reason": VALUES})
+CHOICES = st.fixed_dictionaries(
+    {}, optional={"index": VALUES, "delta": DELTAS | VALUES, "finish_reason": VALUES, "logprobs": VALUES}
+)
 CHUNKS = st.fixed_dictionaries(
     {}, optional={"choices": st.lists(CHOICES, max_size=2) | VALUES, "usage": VALUES, "model": VALUES}
 )
@@ -69,3 +72,20 @@ def test_the_first_choice_counts() -> None:
 def test_what_is_wrong_is_named(chunk: Any, where: str) -> None:
     with pytest.raises(AnswerBroken, match=f"not what the protocol says, at {where}: "):
         part(chunk)
+
+
+def test_what_a_model_thinks_is_a_part_and_no_text() -> None:
+    builder = ReplyBuilder()
+    token = {"token": "a", "logprob": -1.0}
+    for delta in ({"reasoning_content": "hm"}, {"reasoning": "!"}, {"refusal": "no"}, {"content": "a"}):
+        told = {"content": [token]} if "content" in delta else None
+        found = part({"choices": [{"delta": delta, "logprobs": told}]})
+        assert found is not None  # a model that thinks is at work: its time for the first token is over
+        builder.add(found)
+    reply = builder.reply()
+    assert (reply.text, reply.reasoning, reply.refusal, reply.logprobs) == ("a", "hm!", "no", (token,))
+
+
+def test_probabilities_that_are_none() -> None:
+    with pytest.raises(AnswerBroken, match="logprobs"):
+        part({"choices": [{"delta": {"content": "a"}, "logprobs": {"content": [1]}}]})

@@ -37,8 +37,8 @@ async def test_of_a_long_error_only_the_beginning_is_read() -> None:
     answer = Answer([b"no " * 10_000] * 10, 400, stall=True)
     async with assert_nothing_left(), serving(answer) as server, connected(server) as connection:
         with pytest.raises(ModelRefused, match="400: no no"):
-            await asyncio.wait_for(connection.post_json(server.model(), "/x", {}, 60), 5)
-        await asyncio.wait_for(server.alone.wait(), 5)
+            await asyncio.wait_for(connection.post_json(server.model(), "/x", {}, 60), 60)
+        await asyncio.wait_for(server.alone.wait(), 60)
 
 
 @pytest.mark.parametrize("status", [408, 409, 425])

@@ -83,3 +83,40 @@ async def test_failures_are_told_without_the_server(
 def test_a_name_is_needed() -> None:
     with pytest.raises(sage.GraphError, match="the name of a service"):
         Relay(5)  # type: ignore[arg-type]
+
+
+async def test_what_else_a_request_says_is_passed_on() -> None:
+    extra = {"top_k": 5, "schema": "x", "self": 1, "temperature": 2}
+    request = ChatRequest(messages=[dict(user("hi"))], logprobs=True, top_logprobs=2, user="u", extra=extra)
+    _, body = await relayed(stream("one"), request)
+    assert {name: body[name] for name in ("top_k", "schema", "self", "logprobs", "top_logprobs", "user")} == {
+        "top_k": 5,
+        "schema": "x",
+        "self": 1,
+        "logprobs": True,
+        "top_logprobs": 2,
+        "user": "u",
+    }
+    assert (body["temperature"], body["messages"]) == (0, [{"role": "user", "content": "hi"}])
+
+
+async def test_reasoning_refusals_and_probabilities_come_back() -> None:
+    token = {"token": "Hi", "logprob": -0.5}
+    told = {"index": 0, "delta": {"content": "Hi"}, "logprobs": {"content": [token]}, "finish_reason": None}
+    answer = Answer(
+        [
+            chunk(reasoning_content="hm"),
+            chunk(reasoning=" well"),
+            event({"choices": [told]}),
+            chunk(refusal="no"),
+            chunk(finish="stop"),
+        ]
+    )
+    pieces, _ = await relayed(answer, ChatRequest(messages=[]))
+    assert pieces == [
+        Delta(reasoning="hm"),
+        Delta(reasoning=" well"),
+        Delta("Hi", logprobs=(token,)),
+        Delta(refusal="no"),
+        Finish("stop"),
+    ]

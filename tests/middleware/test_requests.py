@@ -39,7 +39,7 @@ async def test_a_caller_that_leaves_closes_the_connection_to_the_model() -> None
         async with aclosing(job.stream("ask", "on and on")) as answer:
             async for _ in answer:
                 break
-        await asyncio.wait_for(server.alone.wait(), 5)
+        await asyncio.wait_for(server.alone.wait(), 60)
         assert job.open_calls == 0
 
 
@@ -49,14 +49,14 @@ async def test_a_caller_that_is_cancelled_before_the_first_token_does_too() -> N
         await server.came.wait()
         asking.cancel()
         await asyncio.wait([asking])
-        await asyncio.wait_for(server.alone.wait(), 5)
+        await asyncio.wait_for(server.alone.wait(), 60)
 
 
 async def test_a_deadline_that_passes_does_too() -> None:
     async with serving(Answer([chunk("a")], stall=True)) as server, program(server).start() as job:
         with pytest.raises(sage.DeadlineExceeded):
             await drain(job.stream("ask", "slowly", deadline=0.05))
-        await asyncio.wait_for(server.alone.wait(), 5)
+        await asyncio.wait_for(server.alone.wait(), 60)
 
 
 async def test_an_error_of_the_model_is_that_of_one_request() -> None:
@@ -87,6 +87,6 @@ async def test_an_agent_answers_requests_each_with_turns_of_its_own() -> None:
     agent = Agent("chat", [touch], max_turns=6)
     agent.answers(env, env.endpoint("ask")).map(lambda outcome: (outcome.text, outcome.turns)).reply()
     async with env.start() as job:
-        answers = await asyncio.wait_for(asyncio.gather(*(job.call("ask", str(number)) for number in range(5))), 5)
+        answers = await asyncio.wait_for(asyncio.gather(*(job.call("ask", str(number)) for number in range(5))), 60)
         assert answers == [(f"{number} times", number + 1) for number in range(5)]
         assert job.open_calls == 0

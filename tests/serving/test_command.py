@@ -1,5 +1,6 @@
 """``sage serve``: what it finds in a file, where it listens, and how it stops."""
 
+import contextlib
 import signal
 import socket
 import subprocess
@@ -14,12 +15,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+import sage
 from sage.cli.failures import CannotRun
 from sage.cli.loading import Target
 from sage.cli.serve import load_app, serve
 from sage.errors import GraphError
 from sage.serving import ServingApp
 from sage.serving.listening import check_exposed, listen
+from sage.serving.uvicorn_server import serve_until_signal
 
 PROGRAM = """
     import sage
@@ -84,7 +87,8 @@ def test_what_a_file_holds() -> None:
     ("name", "keys", "told"),
     [
         ("wrong", None, "returned a int, not a sage.Environment or an ASGI app"),
-        ("nothing", None, "has no 'nothing'"),
+        ("nothing", None, "there is no 'nothing'; there is chat.py:env, chat.py:chat, chat.py:app"),
+        ("sage", None, "'sage' is no app; there is chat.py:env"),
         ("app", ["k"], "give it auth= where it is made"),
     ],
 )
@@ -128,7 +132,7 @@ def test_little_lies_in_the_kernel() -> None:
     with listen("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()) as client:
         accepted, _ = listening.accept()
         with accepted:
-            client.settimeout(5)
+            client.settimeout(60)
             assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) <= 1 << 20
             if hasattr(socket, "TCP_USER_TIMEOUT"):
                 assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 60_000
@@ -138,23 +142,45 @@ def test_it_serves_until_it_is_told_to_stop(folder: Path) -> None:
     (folder / "keys").write_text("# ours\ngood\n")
     command = [sys.executable, "-c", "from sage.cli.serve import serve; serve()"]
     root = str(Path(__file__).resolve().parents[2])
-    with subprocess.Popen(
-        [*command, "program.py", "--port", "0", "--keys", "keys"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={"PYTHONPATH": root, "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"},
-    ) as process:
+    with (
+        subprocess.Popen(
+            [*command, "program.py", "--port", "0", "--keys", "keys"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={"PYTHONPATH": root, "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"},
+        ) as process,
+        contextlib.ExitStack() as at_the_end,
+    ):
+        at_the_end.callback(process.kill)  # if the test fails before it has ended by itself
         assert process.stdout is not None
         first = process.stdout.readline()
-        assert first.startswith("serving 'orders' at http://127.0.0.1:"), process.communicate()
+        assert first.startswith("serving 'orders' at http://127.0.0.1:"), first
         url = first.split(" at ")[1].split(";")[0]
         request = urllib.request.Request(f"{url}/double", b"21", {"content-type": "application/json"})
         with pytest.raises(urllib.error.HTTPError, match="401"):
-            urllib.request.urlopen(request, timeout=10)
+            urllib.request.urlopen(request, timeout=60)
         request.add_header("authorization", "Bearer good")
-        with urllib.request.urlopen(request, timeout=10) as response:
+        with urllib.request.urlopen(request, timeout=60) as response:
             assert response.read() == b"42\n"
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=20)
+        _, told = process.communicate(timeout=60)
         assert (process.returncode, told) == (0, "finishing what is there; press Ctrl-C again to break off\n")
+
+
+@pytest.mark.parametrize(("written", "told"), [(b"# none\n\n", "there is no key in it"), (b"\xff", "no text in UTF-8")])
+def test_a_file_of_keys_that_has_none(folder: Path, written: bytes, told: str) -> None:
+    (folder / "keys").write_bytes(written)
+    done = CliRunner().invoke(serve, ["program.py", "--port", "0", "--keys", "keys"])
+    assert (done.exit_code, told in done.output) == (2, True)
+
+
+async def test_a_program_that_cannot_start_is_not_said_to_be_served(capsys: pytest.CaptureFixture[str]) -> None:
+    said: list[str] = []
+    empty = sage.serving.app(sage.Environment("empty"))
+    with listen("127.0.0.1", 0) as listening, pytest.raises(SystemExit):
+        await serve_until_signal(empty, listening, grace=1, on_start=lambda: said.append("started"), say=said.append)
+    assert said == []
+    told = capsys.readouterr().err
+    assert "program 'empty' has nothing to run" in told
+    assert "Traceback" not in told

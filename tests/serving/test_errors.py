@@ -107,7 +107,7 @@ async def test_overload_names_the_bound_and_a_time_to_come_back() -> None:
             assert headers["x-should-retry"] == "true"
         server.script.go.set()
         await asyncio.gather(*inside)
-        async with httpx2.AsyncClient() as http:
+        async with httpx2.AsyncClient(timeout=60) as http:
             text = (await http.get(f"http://127.0.0.1:{server.port}/metrics")).text
         assert 'sage_request_rejected_total{knob="max_requests"} 2.0' in text
 
@@ -169,7 +169,7 @@ async def test_keys() -> None:
         await create(**say("x"), extra_headers={"Authorization": "Bearer good"})
         await create(**say("x"), extra_headers={"Authorization": "", "x-api-key": "other"})
         assert [asked["key"] for asked in server.program.job.asked] == ["ana", "bob"]
-        async with httpx2.AsyncClient() as http:
+        async with httpx2.AsyncClient(timeout=60) as http:
             assert (await http.get(f"http://127.0.0.1:{server.port}/health")).status_code == 200
 
 
@@ -194,7 +194,7 @@ async def test_rates() -> None:
         with pytest.raises(openai.RateLimitError) as often:
             await create(**say("a", max_tokens=1))
         assert often.value.code == "requests_per_minute"
-        assert 25 < int(often.value.response.headers["retry-after"]) <= 31
+        assert 5 < int(often.value.response.headers["retry-after"]) <= 31  # 30 s, less what has passed
 
 
 async def test_tokens_are_paid_for_as_they_were_used() -> None:
@@ -204,11 +204,11 @@ async def test_tokens_are_paid_for_as_they_were_used() -> None:
         with pytest.raises(openai.RateLimitError) as refused:
             await create(**say("a", max_tokens=96))
         assert refused.value.code == "max_tokens"  # and nothing was paid
-        await create(**say("a b c d e f g h", max_tokens=90))  # 8 of them, and 4 of the request
+        await create(**say("a " * 33, max_tokens=75))  # 33 of them, and 17 of the request
         with pytest.raises(openai.RateLimitError) as used_up:
             await create(**say("a", max_tokens=90))
         assert used_up.value.code == "tokens_per_minute"
-        await create(**say("a", max_tokens=80))
+        await create(**say("a", max_tokens=40))
 
 
 async def test_a_server_that_stops_takes_no_more_and_finishes_what_it_has() -> None:
@@ -219,7 +219,7 @@ async def test_a_server_that_stops_takes_no_more_and_finishes_what_it_has() -> N
         await asyncio.sleep(0)
         error = await errors_of(server)
         assert (error.status_code, error.code) == (503, "draining")
-        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{server.port}") as http:
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{server.port}", timeout=60) as http:
             assert (await http.get("/ready")).status_code == 503
             assert (await http.get("/health")).status_code == 200
         assert not drained.done()
@@ -229,7 +229,10 @@ async def test_a_server_that_stops_takes_no_more_and_finishes_what_it_has() -> N
 
 
 async def test_requests_that_are_none() -> None:
-    async with chat_server() as server, httpx2.AsyncClient(base_url=f"http://127.0.0.1:{server.port}") as http:
+    async with (
+        chat_server() as server,
+        httpx2.AsyncClient(base_url=f"http://127.0.0.1:{server.port}", timeout=60) as http,
+    ):
         path = "/v1/chat/completions"
         for content, kind, status in (
             (b"{", "application/json", 400),

@@ -40,7 +40,7 @@ APP = openai_app(
 
 
 async def answer(method: str, path: str, body: bytes, **headers: str) -> int:
-    async with APP.lifespan(), asyncio.timeout(10):
+    async with APP.lifespan(), asyncio.timeout(60):
         status, told = await asked(APP, method, path, body, content_type="application/json", **headers)
     assert status < 500, told
     if status >= 400 and method != "HEAD":

@@ -100,7 +100,7 @@ async def test_stop_strings(stream: bool) -> None:
             (choice,) = (await server.client.chat.completions.create(**asked)).choices
             text, reason = choice.message.content, choice.finish_reason
         assert (text, reason) == ("one two ", "stop")
-        await asyncio.wait_for(server.script.stopped.wait(), 5)
+        await asyncio.wait_for(server.script.stopped.wait(), 60)
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -177,7 +177,7 @@ async def test_messages_of_several_parts_are_counted_and_passed_on() -> None:
 
 
 async def test_it_describes_itself() -> None:
-    async with chat_server(auth=["x"]) as server, httpx2.AsyncClient() as http:
+    async with chat_server(auth=["x"]) as server, httpx2.AsyncClient(timeout=60) as http:
         told = (await http.get(f"http://127.0.0.1:{server.port}/openapi.json")).json()
     assert told["info"]["title"] == "stand-in"
     assert {"/v1/chat/completions", "/v1/embeddings", "/health"} <= set(told["paths"])
@@ -232,7 +232,7 @@ async def test_the_id_of_a_request_comes_back() -> None:
 async def test_it_is_watched() -> None:
     async with chat_server(metrics_names="vllm") as server:
         await server.client.chat.completions.create(**say("a b"))
-        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{server.port}") as http:
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{server.port}", timeout=60) as http:
             assert (await http.get("/health")).json() == {"status": "ok"}
             assert (await http.get("/ready")).status_code == 200
             text = (await http.get("/metrics")).text

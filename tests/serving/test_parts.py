@@ -20,7 +20,7 @@ from sage.serving.shapes import ChatShape, TextShape, usage_of
 from sage.serving.stall import Stall
 from sage.serving.stops import Stops
 from sage.serving.vectors import embed, embeddings_body
-from sage.testing import ManualClock
+from sage.testing import ManualClock, virtual_time
 from tests.serving.stand_in import StandIn
 
 TEXT = st.text(alphabet="ab", max_size=12)
@@ -269,6 +269,7 @@ def test_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
                 openai_app(StandIn({}), chat={"m": "e"})
 
 
+@virtual_time
 async def test_one_timer_watches_many_writes() -> None:
     stalled = asyncio.Event()
     stall = Stall(0.02, stalled.set)

@@ -8,6 +8,8 @@ from typing import Any
 
 import fastapi
 import httpx2
+import numpy
+import pydantic
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -16,6 +18,7 @@ from websockets.typing import Origin
 from sage.admission import Admission
 from sage.errors import GraphError
 from sage.serving import RequestError, app, openai_app
+from tests.serving import in_process
 from tests.serving.live import Raw, served
 from tests.serving.models import CHAT, Script, say
 from tests.serving.stand_in import StandIn
@@ -51,7 +54,7 @@ async def counting(**options: Any) -> AsyncIterator[tuple[int, Counter, StandIn]
 
 
 async def asked(port: int, value: Any, *, path: str = "/count", **headers: str) -> httpx2.Response:
-    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
         return await http.post(path, json=value, headers=headers)
 
 
@@ -89,7 +92,7 @@ async def test_who_may_ask_and_how_much_is_let_in() -> None:
             await client.head()
             refused = await asked(port, {"to": 1}, **allowed)
             assert (refused.status_code, refused.json()["error"]["code"]) == (429, "max_requests")
-        await asyncio.wait_for(counter.stopped.wait(), 5)  # the client went away
+        await asyncio.wait_for(counter.stopped.wait(), 60)  # the client went away
         assert program.job.asked[0]["key"] == "ana"
 
 
@@ -107,7 +110,7 @@ async def test_websockets() -> None:
         await socket.send(json.dumps({"to": 1, "then": "wait"}))
         await socket.recv()
         await socket.close()
-        await asyncio.wait_for(counter.stopped.wait(), 5)
+        await asyncio.wait_for(counter.stopped.wait(), 60)
 
 
 async def test_websockets_that_are_refused() -> None:
@@ -137,7 +140,7 @@ async def test_a_websocket_whose_requests_pile_up() -> None:
             await socket.recv()
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 1013
-        await asyncio.wait_for(counter.stopped.wait(), 5)
+        await asyncio.wait_for(counter.stopped.wait(), 60)
 
 
 async def test_mounted_in_another_app() -> None:
@@ -182,3 +185,26 @@ def test_what_a_program_may_tell_crosses_processes() -> None:
     error = RequestError("too long", status=422, param="messages", code="long", headers={"a": "b"})
     again = pickle.loads(pickle.dumps(error))
     assert (str(again), vars(again)) == (str(error), vars(error))
+
+
+async def test_arrays_and_models_are_records_too() -> None:
+    class Point(pydantic.BaseModel):
+        x: int
+
+    async def odd(_: Any) -> AsyncIterator[Any]:
+        yield numpy.arange(3)
+        yield {"a": numpy.float32(0.5), "b": Point(x=1)}
+
+    served_app = app(StandIn({"odd": odd}))
+    async with served_app.lifespan():
+        answered = await in_process.asked(served_app, "POST", "/odd", b"0")
+        assert answered == (200, b'[0,1,2]\n{"a":0.5,"b":{"x":1}}\n')
+
+
+async def test_an_error_is_an_event_of_another_name_than_records() -> None:
+    async with counting() as (port, _, _), Raw(port) as client:
+        client.post("/count", {"to": 1, "then": "fail"}, accept="text/event-stream")
+        await client.head()
+        record, error, _ = (await client.rest()).split(b"\n\n")
+        assert record == b'data: {"number":0}'
+        assert error.startswith(b'event: error\ndata: {"error":')

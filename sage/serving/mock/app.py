@@ -19,12 +19,13 @@ from typing import Any
 
 from sage.clock import Clock, LoopClock
 from sage.errors import GraphError, Overloaded
+from sage.serving.errors import RequestError, error_body
 from sage.serving.mock.answering import Script, send_stream, send_whole
 from sage.serving.mock.bodies import TextRequest, read_chat, read_completion, read_embedding
 from sage.serving.mock.chunks import ChatShape, CompletionShape, Shape
 from sage.serving.mock.engine import MockEngine
 from sage.serving.mock.faults import Faults, Trouble
-from sage.serving.mock.http import Disconnected, Refused, read_body, send_json
+from sage.serving.mock.http import Disconnected, read_body, send_json
 from sage.serving.mock.options import MockOptions
 from sage.serving.mock.reading import TokenReader, reading
 from sage.serving.mock.texts import as_base64, vector
@@ -85,8 +86,8 @@ class MockServer:
         elif scope["type"] == "http":
             try:
                 await self._answer(scope, receive, send)
-            except Refused as refusal:
-                await send_json(send, refusal.body, refusal.status, refusal.headers)
+            except RequestError as problem:
+                await send_json(send, error_body(problem), problem.status, problem.headers)
             except Disconnected:
                 return
 
@@ -111,13 +112,13 @@ class MockServer:
         expected = self.options.api_key
         given = headers.get("authorization", "").removeprefix("Bearer ")
         if expected is not None and not hmac.compare_digest(given.encode(), expected.encode()):
-            raise Refused(401, "show the API key: Authorization: Bearer KEY", code="invalid_api_key")
+            raise RequestError("show the API key: Authorization: Bearer KEY", status=401, code="invalid_api_key")
 
     def _trouble(self, headers: Mapping[str, str]) -> Trouble:
         try:
             return self._faults.drawn(headers)
         except GraphError as error:
-            raise Refused(400, str(error)) from None
+            raise RequestError(str(error)) from None
 
     def _told(self, path: str) -> dict[str, Any]:
         """What a GET answers."""
@@ -127,12 +128,14 @@ class MockServer:
             return {"object": "list", "data": [_card(model) for model in self.options.models]}
         if path.startswith(_MODEL_PATH):
             return _card(self._known(path.removeprefix(_MODEL_PATH)))
-        raise Refused(404, f"there is nothing at {path}")
+        raise RequestError(f"there is nothing at {path}", status=404)
 
     def _known(self, model: str) -> str:
         if model not in self.options.models:
             there = ", ".join(self.options.models)
-            raise Refused(404, f"there is no model {model!r}, only {there}", param="model", code="model_not_found")
+            raise RequestError(
+                f"there is no model {model!r}, only {there}", status=404, param="model", code="model_not_found"
+            )
         return model
 
     async def _text(
@@ -170,7 +173,7 @@ def _admitted(engine: MockEngine, script: Script, trouble: Trouble) -> Iterator[
     """Have the engine work on an answer for the length of a block.
 
     Raises:
-        Refused: the engine does not take it.
+        RequestError: the engine does not take it.
     """
     with ExitStack() as stack:
         try:
@@ -178,7 +181,7 @@ def _admitted(engine: MockEngine, script: Script, trouble: Trouble) -> Iterator[
         except Overloaded as error:
             raise _come_back(str(error), 1) from None
         except ValueError as error:
-            raise Refused(400, str(error), code="context_length_exceeded") from None
+            raise RequestError(str(error), code="context_length_exceeded") from None
         yield reader
 
 
@@ -187,16 +190,16 @@ def _refuse(trouble: Trouble) -> None:
     if trouble.retry_after is not None:
         raise _come_back("too many requests, as was asked for", trouble.retry_after)
     if trouble.error is not None:
-        raise Refused(trouble.error, "this went wrong, as was asked for", code="mock_error")
+        raise RequestError("this went wrong, as was asked for", status=trouble.error, code="mock_error")
 
 
-def _come_back(message: str, seconds: float) -> Refused:
-    return Refused(429, message, code="rate_limit_exceeded", headers={"retry-after": f"{seconds:g}"})
+def _come_back(message: str, seconds: float) -> RequestError:
+    return RequestError(message, status=429, code="rate_limit_exceeded", headers={"retry-after": f"{seconds:g}"})
 
 
 def _only(method: str, expected: str) -> None:
     if method != expected:
-        raise Refused(405, f"write {expected}, not {method}", headers={"allow": expected})
+        raise RequestError(f"write {expected}, not {method}", status=405, headers={"allow": expected})
 
 
 def _card(model: str) -> dict[str, Any]:

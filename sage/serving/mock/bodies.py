@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sage.serving.mock.http import Refused
+from sage.serving.errors import RequestError
 
 __all__ = ["EmbeddingRequest", "TextRequest", "read_chat", "read_completion", "read_embedding"]
 
@@ -60,11 +60,11 @@ def read_chat(body: Mapping[str, Any]) -> TextRequest:
     """Read a request to ``/v1/chat/completions``.
 
     Raises:
-        Refused: something in it cannot be.
+        RequestError: something in it cannot be.
     """
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
-        raise Refused(400, "messages: give a list of messages, at least one", param="messages")
+        raise RequestError("messages: give a list of messages, at least one", param="messages")
     prompt = "\n".join(_said(message, index) for index, message in enumerate(messages))
     return _text_request(body, prompt, len(prompt.split()))
 
@@ -73,11 +73,11 @@ def read_completion(body: Mapping[str, Any]) -> TextRequest:
     """Read a request to ``/v1/completions``.
 
     Raises:
-        Refused: something in it cannot be.
+        RequestError: something in it cannot be.
     """
     prompts = _texts(body, "prompt")
     if len(prompts) != 1:
-        raise Refused(400, "prompt: this server takes one prompt in a request", param="prompt")
+        raise RequestError("prompt: this server takes one prompt in a request", param="prompt")
     return _text_request(body, prompts[0], len(prompts[0].split()))
 
 
@@ -85,22 +85,22 @@ def read_embedding(body: Mapping[str, Any]) -> EmbeddingRequest:
     """Read a request to ``/v1/embeddings``.
 
     Raises:
-        Refused: something in it cannot be.
+        RequestError: something in it cannot be.
     """
     packing = body.get("encoding_format") or "float"
     if packing not in ("float", "base64"):
-        raise Refused(400, "encoding_format: write 'float' or 'base64'", param="encoding_format")
+        raise RequestError("encoding_format: write 'float' or 'base64'", param="encoding_format")
     dimensions = _whole(body, "dimensions", 1, _MAX_DIMENSIONS)
     return EmbeddingRequest(_model(body), tuple(_texts(body, "input")), dimensions, packing == "base64")
 
 
 def _text_request(body: Mapping[str, Any], prompt: str, prompt_tokens: int) -> TextRequest:
     if body.get("n") not in (None, 1):
-        raise Refused(400, "n: this server gives one answer to a request", param="n")
+        raise RequestError("n: this server gives one answer to a request", param="n")
     limits = [_whole(body, name, 1, _MAX_TOKENS) for name in ("max_completion_tokens", "max_tokens")]
     options = body.get("stream_options") or {}
     if not isinstance(options, dict):
-        raise Refused(400, "stream_options: give an object", param="stream_options")
+        raise RequestError("stream_options: give an object", param="stream_options")
     return TextRequest(
         model=_model(body),
         prompt=prompt,
@@ -117,20 +117,20 @@ def _text_request(body: Mapping[str, Any], prompt: str, prompt_tokens: int) -> T
 def _model(body: Mapping[str, Any]) -> str:
     model = body.get("model")
     if not isinstance(model, str):
-        raise Refused(400, "model: write the name of a model", param="model")
+        raise RequestError("model: write the name of a model", param="model")
     return model
 
 
 def _said(message: object, index: int) -> str:
     """The text of one message; parts that are not text have none."""
     if not isinstance(message, dict) or not isinstance(message.get("role"), str):
-        raise Refused(400, f"messages[{index}]: give an object with a role and a content", param="messages")
+        raise RequestError(f"messages[{index}]: give an object with a role and a content", param="messages")
     content = message.get("content")
     if isinstance(content, list):
         parts = [part.get("text") for part in content if isinstance(part, dict)]
         return " ".join(part for part in parts if isinstance(part, str))
     if content is not None and not isinstance(content, str):
-        raise Refused(400, f"messages[{index}].content: give a text", param="messages")
+        raise RequestError(f"messages[{index}].content: give a text", param="messages")
     return content or ""
 
 
@@ -146,7 +146,7 @@ def _texts(body: Mapping[str, Any], name: str) -> list[str]:
             return [" ".join(map(str, given))]
         if all(isinstance(one, list) and one and _are_tokens(one) for one in given):
             return [" ".join(map(str, one)) for one in given]
-    raise Refused(400, f"{name}: give a text, or a list of texts", param=name)
+    raise RequestError(f"{name}: give a text, or a list of texts", param=name)
 
 
 def _are_tokens(given: Sequence[object]) -> bool:
@@ -157,7 +157,7 @@ def _stops(body: Mapping[str, Any]) -> tuple[str, ...]:
     stop = body.get("stop") or []
     stops = [stop] if isinstance(stop, str) else stop
     if not isinstance(stops, list) or not all(isinstance(one, str) and one for one in stops):
-        raise Refused(400, "stop: give a text, or a list of texts", param="stop")
+        raise RequestError("stop: give a text, or a list of texts", param="stop")
     return tuple(stops)
 
 
@@ -166,12 +166,12 @@ def _whole(body: Mapping[str, Any], name: str, least: int, most: int) -> int | N
     if value is None:
         return None
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-        raise Refused(400, f"{name}: write a whole number from {least} to {most}", param=name)
+        raise RequestError(f"{name}: write a whole number from {least} to {most}", param=name)
     return value
 
 
 def _flag(body: Mapping[str, Any], name: str) -> bool:
     value = body.get(name)
     if value is not None and not isinstance(value, bool):
-        raise Refused(400, f"{name}: write true or false", param=name)
+        raise RequestError(f"{name}: write true or false", param=name)
     return bool(value)

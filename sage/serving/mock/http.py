@@ -4,45 +4,17 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from sage.serving.errors import RequestError
 from sage.serving.presence import Receive, Send
 
-__all__ = ["Disconnected", "Refused", "encoded", "read_body", "send_json"]
+__all__ = ["Disconnected", "encoded", "read_body", "send_json"]
 
 #: Bodies that are larger are refused before they are read to the end, in bytes.
 MAX_BODY = 16 * 1024 * 1024
 
-_TYPES = {401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error"}
-
 
 class Disconnected(Exception):
     """The client went away before its request was there."""
-
-
-class Refused(Exception):
-    """A request that is answered with an error.
-
-    Args:
-        status: of the answer.
-        message: what is wrong, and what to do instead.
-        param: the field of the body that is wrong.
-        code: for programs.
-        headers: further headers of the answer.
-    """
-
-    def __init__(
-        self,
-        status: int,
-        message: str,
-        *,
-        param: str | None = None,
-        code: str | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.headers = headers or {}
-        kind = _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
-        self.body = {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 
 async def read_body(receive: Receive) -> dict[str, Any]:
@@ -51,7 +23,7 @@ async def read_body(receive: Receive) -> dict[str, Any]:
     Cancel safety: when cancelled, the request cannot be read any more.
 
     Raises:
-        Refused: it is something else, or too large.
+        RequestError: it is something else, or too large.
         Disconnected: the client went away.
     """
     parts, size, more = [], 0, True
@@ -62,14 +34,14 @@ async def read_body(receive: Receive) -> dict[str, Any]:
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         if size > MAX_BODY:
-            raise Refused(413, f"the body has more than {MAX_BODY} bytes")
+            raise RequestError(f"the body has more than {MAX_BODY} bytes", status=413)
         more = message.get("more_body", False)
     try:
         body = json.loads(b"".join(parts))
     except (ValueError, RecursionError) as error:
-        raise Refused(400, f"the body is not JSON: {error}") from None
+        raise RequestError(f"the body is not JSON: {error}") from None
     if not isinstance(body, dict):
-        raise Refused(400, "the body must be a JSON object")
+        raise RequestError("the body must be a JSON object")
     return body
 
 

@@ -49,6 +49,19 @@ def before_each_step(model: TransformersModel, function: Callable[[int], object]
     return model._loaded.model.register_forward_pre_hook(hook, with_kwargs=True)
 
 
+def held_after_the_first_step(model: TransformersModel) -> threading.Event:
+    """Have the model's thread wait before each further step until the event is set; it never runs ahead of a test."""
+    go_on = threading.Event()
+    steps: list[int] = []
+
+    def wait(rows: int) -> None:
+        steps.append(rows)
+        assert len(steps) == 1 or go_on.wait(60)
+
+    before_each_step(model, wait)
+    return go_on
+
+
 def out_of_memory(rows: int) -> None:
     raise RuntimeError(f"out of memory with {rows} rows")
 
@@ -101,12 +114,14 @@ async def test_whoever_leaves_frees_the_place(folders: dict[str, str]) -> None:
     rows: set[int] = set()
     async with served(folders["gpt2"], max_num_seqs=1, max_waiting=1) as model:
         before_each_step(model, rows.add)
+        go_on = held_after_the_first_step(model)
         stream = model.generate(ENDLESS)
         await anext(stream)
         waiting = asyncio.create_task(text_of(model, {"prompt": "dog", "max_tokens": 2}))
         while (await model.health())["waiting"] == 0:
             await asyncio.sleep(0)
         assert await model.health() == {"ok": True, "running": 1, "waiting": 1}
+        go_on.set()
         await stream.aclose()
         assert await waiting
         assert await model.health() == {"ok": True, "running": 0, "waiting": 0}
@@ -115,6 +130,7 @@ async def test_whoever_leaves_frees_the_place(folders: dict[str, str]) -> None:
 
 async def test_one_that_waits_can_leave(folders: dict[str, str]) -> None:
     async with served(folders["gpt2"], max_num_seqs=1, max_waiting=1) as model:
+        go_on = held_after_the_first_step(model)
         stream = model.generate(ENDLESS)
         await anext(stream)
         waiting = asyncio.create_task(text_of(model, "dog"))
@@ -124,6 +140,7 @@ async def test_one_that_waits_can_leave(folders: dict[str, str]) -> None:
         waiting.cancel()
         await asyncio.wait([waiting])
         assert (await model.health())["waiting"] == 0
+        go_on.set()
         await stream.aclose()
 
 

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sage.operators.errors import InvalidOperator
-from sage.operators.llm import Fts5Index, SqliteVecIndex, TextIndex, VectorIndex
+from sage.operators.llm import Fts5Index, InvalidInput, SqliteVecIndex, TextIndex, VectorIndex
 
 __all__ = ["CheckTextIndex", "CheckVectorIndex", "close"]
 
@@ -136,10 +135,10 @@ class CheckVectorIndex(ABC):
     def test_it_refuses_what_cannot_be(
         self, index: VectorIndex, ids: list[str], vectors: list[list[float]], text: str
     ) -> None:
-        with pytest.raises(InvalidOperator, match=text):
+        with pytest.raises(InvalidInput, match=text):
             index.add(ids, vectors)
         assert len(index) == 3
 
     def test_it_refuses_a_question_of_another_length(self, index: VectorIndex) -> None:
-        with pytest.raises(InvalidOperator, match="vectors of 2 numbers"):
+        with pytest.raises(InvalidInput, match="vectors of 2 numbers"):
             index.search([1], 1)

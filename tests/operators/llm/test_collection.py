@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from sage.operators.errors import InvalidOperator
-from sage.operators.llm import BM25, Collection, ExactIndex, Fts5Index, Passage
+from sage.operators.errors import InvalidOperator, OperatorError
+from sage.operators.llm import BM25, Collection, ExactIndex, Fts5Index, InvalidInput, Passage
 from tests.operators.llm.indexes import close
 
 PASSAGES = [Passage("red apple", "a", "Fruit"), Passage("green pear", "b"), Passage("red car", "c")]
@@ -50,7 +50,7 @@ def test_passages_are_replaced_and_forgotten() -> None:
 
 def test_a_refused_vector_leaves_no_passage_behind() -> None:
     collection = Collection(vectors=ExactIndex(2))
-    with pytest.raises(InvalidOperator):
+    with pytest.raises(InvalidInput):
         collection.add(PASSAGES, [[1], [2], [3]])
     assert len(collection) == 0
 
@@ -66,8 +66,10 @@ def test_a_refused_vector_leaves_no_passage_behind() -> None:
     ],
 )
 def test_what_cannot_be_is_refused(make: Callable[[], object], text: str) -> None:
-    with pytest.raises(InvalidOperator, match=text):
+    with pytest.raises(OperatorError, match=text) as raised:
         make()
+    # What a collection is asked with while a program runs says nothing against the program.
+    assert isinstance(raised.value, InvalidOperator if "nothing could" in text else InvalidInput)
 
 
 def test_an_index_that_is_in_use_is_refused() -> None:

@@ -4,8 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from sage.operators.errors import InvalidOperator
-from sage.operators.llm import Found, Passage, Question, question_of, user
+from sage.operators.llm import Found, InvalidInput, Passage, Question, question_of, user
 
 
 def test_a_question_is_made_from_what_a_program_is_asked_with() -> None:
@@ -16,7 +15,7 @@ def test_a_question_is_made_from_what_a_program_is_asked_with() -> None:
     assert question_of({"messages": messages}).text == "last"
     assert question_of("text") == Question("text")
     assert question_of(question) is question
-    with pytest.raises(InvalidOperator, match="5 is no question: give a text"):
+    with pytest.raises(InvalidInput, match="5 is no question: give a text"):
         question_of(5)
 
 

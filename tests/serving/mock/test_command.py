@@ -1,6 +1,7 @@
 """``sage mock`` in a process of its own."""
 
 import signal
+import socket
 import subprocess
 import sys
 
@@ -24,7 +25,7 @@ def test_it_serves_until_it_is_interrupted() -> None:
         assert process.stdout is not None
         names, _, url = process.stdout.readline().rstrip().partition(" at ")
         assert names == "one, two"
-        answer = http.post(f"{url}/completions", json={"model": "two", "prompt": "hello"})
+        answer = http.post(f"{url}/completions", json={"model": "two", "prompt": "hello"}, timeout=60)
         assert len(answer.json()["choices"][0]["text"].split()) == 3
         process.send_signal(signal.SIGINT)
         _, said = process.communicate()
@@ -44,3 +45,11 @@ def test_what_cannot_be_is_told_in_a_line(options: list[str], told: str) -> None
     assert done.exit_code == 2
     assert told in done.output
     assert "Traceback" not in done.output
+
+
+def test_a_port_that_is_taken() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = CliRunner().invoke(mock, ["--port", str(port)])
+    assert done.exit_code == 2
+    assert f"cannot listen at 127.0.0.1:{port}" in done.output

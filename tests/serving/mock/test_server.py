@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from sage.errors import GraphError
+from sage.serving import RequestError
 from sage.serving.mock import MockOptions, MockServer, serving
 
 http = pytest.importorskip("httpx2", reason="needs an HTTP client: pip install httpx2")
@@ -24,7 +25,7 @@ PATH = "/v1/chat/completions"
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def client(url: str) -> AsyncIterator[Any]:
-    async with http.AsyncClient(base_url=url, timeout=10) as made:
+    async with http.AsyncClient(base_url=url, timeout=60) as made:
         yield made
 
 
@@ -93,8 +94,8 @@ async def test_the_end_of_a_stream(client: Any) -> None:
 @pytest.mark.parametrize("stream", [True, False])
 async def test_a_client_that_goes_away_frees_the_place(client: Any, url: str, stream: bool) -> None:
     before = await counted(client, running=0)
-    body = {**BODY, "stream": stream, "max_tokens": 5_000, "ignore_eos": True}
-    async with http.AsyncClient(base_url=url) as other:
+    body = {**BODY, "stream": stream, "max_tokens": 9_000, "ignore_eos": True}
+    async with http.AsyncClient(base_url=url, timeout=60) as other:
         if stream:
             async with other.stream("POST", PATH, json=body) as answer:
                 await anext(answer.aiter_lines())
@@ -105,7 +106,7 @@ async def test_a_client_that_goes_away_frees_the_place(client: Any, url: str, st
             await asyncio.wait([asked])
     after = await counted(client, running=0)
     assert after["cancelled"] == before["cancelled"] + 1
-    assert after["tokens"] - before["tokens"] < 5_000
+    assert after["tokens"] - before["tokens"] < 9_000
 
 
 async def test_a_client_that_goes_away_while_it_waits(client: Any) -> None:
@@ -167,7 +168,7 @@ async def test_a_stream_that_is_cut(client: Any, caplog: pytest.LogCaptureFixtur
 async def test_a_key_is_asked_for() -> None:
     async with (
         serving(MockServer(MockOptions(api_key="secret"))) as url,
-        http.AsyncClient(base_url=url) as other,
+        http.AsyncClient(base_url=url, timeout=60) as other,
     ):
         assert (await other.get("/v1/models")).status_code == 401
         assert (await other.get("/health")).status_code == 200
@@ -179,3 +180,9 @@ async def test_other_machines_need_a_key() -> None:
     with pytest.raises(GraphError, match="API key"):
         async with serving(MockServer(), host="0.0.0.0"):
             pass
+
+
+@pytest.mark.parametrize("status", [403, 503, 504])
+async def test_errors_are_of_the_kinds_of_a_real_server(client: Any, status: int) -> None:
+    answer = await client.post(PATH, json=BODY, headers={"x-mock-error": str(status)})
+    assert answer.json()["error"]["type"] == RequestError("", status=status).type
