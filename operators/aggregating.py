@@ -19,9 +19,8 @@ from sage.operators.callables import BoundFunction
 from sage.operators.contract import Emissions, Emit, Logic, Operator
 from sage.operators.each import EachLogic
 from sage.operators.elements import Batch
-from sage.operators.errors import InvalidOperator
-from sage.operators.map import refuse_awaitable
-from sage.operators.plain import map_until_error, same, visible
+from sage.operators.errors import InvalidOperator, shorten
+from sage.operators.plain import map_until_error, refuse_awaitable, same, visible
 from sage.operators.policies import ErrorPolicy, Fail, check_policy, dead_letters
 from sage.operators.totals import ALONE, Totals
 
@@ -108,6 +107,8 @@ class AggregateLogic(EachLogic):
             batch = batch.slice(0, len(values))
         take = self._take if self._emit == "end" else self._run
         emitted, done, error = take(batch, self.inputs(values, batch.values))
+        if isinstance(error, TypeError) and self._keyed:
+            error = _of_key(self._keys(batch)[done], error)
         if not self._checked and done:
             self._checked = True
             refuse_awaitable(
@@ -187,6 +188,20 @@ class AggregateLogic(EachLogic):
         if batch.keys is None:
             raise InvalidOperator(f"{self.context.name}: keyed, but its input has no keys; put a key_by(...) before it")
         return batch.keys
+
+
+def _of_key(key: Any, error: TypeError) -> TypeError:
+    """The error, in words that help if it is that the key cannot be looked up."""
+    try:
+        hash(key)
+    except TypeError as unhashable:
+        told = TypeError(
+            f"{shorten(key)}, a {type(key).__name__}, cannot be a key, for it is not hashable ({unhashable}); "
+            f"have key_by(...) return text, a number, or a tuple of these"
+        )
+        told.__cause__ = unhashable
+        return told
+    return error
 
 
 class MeasuredLogic(AggregateLogic):

@@ -5,8 +5,9 @@ blocking one runs in a pool (`pool.py`).
 """
 
 import functools
+import inspect
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -18,6 +19,7 @@ from sage.operators.elements import Batch
 from sage.operators.errors import InvalidOperator, RecordFailed
 from sage.operators.functions import Function
 from sage.operators.numbers import is_count, is_number
+from sage.operators.plain import refuse_awaitable
 from sage.operators.policies import DEAD_LETTERS, ErrorPolicy, Fail, Letter, Retry, check_policy, dead_letters
 from sage.operators.threads import in_thread
 
@@ -56,6 +58,8 @@ class EachRecord(Operator[In, Out], Generic[In, Out]):
     default_concurrency: ClassVar[int] = 32
     #: How the function may give its results.
     shapes: ClassVar[tuple[Shape, ...]] = tuple(Shape)
+    #: Whether the function returns an iterable of results.
+    iterates: ClassVar[bool] = False
     #: What to write instead of a function that yields, where none may.
     not_yielding: ClassVar[str] = "return its results as a list"
 
@@ -113,8 +117,15 @@ class EachRecord(Operator[In, Out], Generic[In, Out]):
         """The function of one subtask; a blocking one as an async function that runs it in a thread."""
         bound = self.target.bind(subtask, parallelism)
         if self.blocking:
-            bound.call = _threaded(bound.call, self.places, self.target.shape)
+            bound.call = _threaded(bound.call, self.places, self._in_thread)
         return bound
+
+    def _in_thread(self, returned: Any) -> Any:
+        """What a blocking function has returned, seen to in its thread."""
+        refuse_awaitable(returned, f"{self.kind}({self.label})" if self.label else self.kind)
+        if self.iterates and isinstance(returned, Iterable) and not isinstance(returned, Collection):
+            return list(returned)  # what is made only now may block, too
+        return returned
 
     @abstractmethod
     def build(self, subtask: int, parallelism: int) -> Logic:
@@ -133,7 +144,8 @@ class EachLogic(Logic):
 
     def __init__(self, policy: ErrorPolicy, bound: BoundFunction) -> None:
         self.function = bound
-        self.call: Callable[..., Any] = bound.call
+        # Builtins never return something to await, and some are known by their name.
+        self.call: Callable[..., Any] = bound.call if inspect.isbuiltin(bound.call) else self._first_call
         self._policy = policy
         self.context: Context
 
@@ -179,9 +191,22 @@ class EachLogic(Logic):
                 return
             emitted, done, error = self.until_error(batch)
 
+    def _first_call(self, value: Any) -> Any:
+        """What is called in the first batch: nobody would await what a plain function returns. Then `call` is direct.
+
+        Raises:
+            InvalidOperator: it returns something to await.
+        """
+        call = self.function.call
+        result = call(value)
+        if self.call is not call:
+            refuse_awaitable(result, self.context.name)
+            self.call = call
+        return result
+
     def _failed(self, record: Batch[Any], error: Exception) -> Emissions:
         policy, attempt = self._policy, 1
-        if isinstance(policy, Retry):
+        if isinstance(policy, Retry) and not isinstance(error, InvalidOperator):
             while attempt < policy.attempts:
                 yield Wait(policy.pause(attempt))
                 attempt += 1
@@ -218,12 +243,12 @@ def final_failure(
     return ()
 
 
-def _threaded(call: Callable[..., Any], places: int, shape: Shape) -> Callable[..., Any]:
+def _threaded(call: Callable[..., Any], places: int, then: Callable[[Any], Any]) -> Callable[..., Any]:
     limiter: list[anyio.CapacityLimiter] = []  # made at the first call: it belongs to the running loop
 
     def whole(value: Any) -> Any:
-        try:  # a generator must be run where it may block, too
-            return list(call(value)) if shape is Shape.GENERATOR else call(value)
+        try:
+            return then(call(value))
         except StopIteration as error:  # cannot cross an await
             raise RuntimeError("the function raised StopIteration") from error
 

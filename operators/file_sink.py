@@ -9,7 +9,7 @@ from sage.operators.batchwise import BatchwiseLogic
 from sage.operators.contract import Logic, Operator
 from sage.operators.elements import Batch
 from sage.operators.errors import InvalidOperator, RecordFailed
-from sage.operators.files import check_codec
+from sage.operators.files import check_codec, check_path
 from sage.operators.naming import naming
 from sage.operators.threads import in_thread
 
@@ -36,6 +36,7 @@ class WriteLines(Operator[str, Any]):
     encoding: str = "utf-8"
 
     def __post_init__(self) -> None:
+        check_path(self.path, self.kind)
         check_codec(self.encoding, "strict", self.kind)
 
     def build(self, subtask: int, parallelism: int) -> Logic:

@@ -49,8 +49,7 @@ class Lines(Source[str]):
             paths = tuple(paths)  # an iterator could be read once only
             object.__setattr__(self, "paths", paths)
         for path in paths if isinstance(paths, tuple) else (paths,):
-            if not isinstance(path, str | os.PathLike):
-                raise InvalidOperator(f"lines: {shorten(path)} is no path; write one path, or a list of paths")
+            check_path(path, "lines", "one path, or a list of paths")
         check_codec(self.encoding, self.errors, self.kind)
 
     @property
@@ -88,8 +87,10 @@ class Glob(Source[Path]):
     root: AnyPath = "."
 
     def __post_init__(self) -> None:
-        if not self.pattern or Path(self.pattern).is_absolute():
-            raise InvalidOperator(f"glob: {self.pattern!r}: write a pattern relative to root, such as '**/*.txt'")
+        pattern: Any = self.pattern
+        if not isinstance(pattern, str) or not pattern or Path(pattern).is_absolute():
+            raise InvalidOperator(f"glob: {pattern!r}: write a pattern relative to root, such as '**/*.txt'")
+        check_path(self.root, "glob: root")
 
     @property
     def label(self) -> str:
@@ -99,6 +100,16 @@ class Glob(Source[Path]):
     def build(self) -> SourceLogic[Path]:
         """See `Source.build`."""
         return _GlobLogic(self)
+
+
+def check_path(path: object, owner: str, wanted: str = "a path, a str or a pathlib.Path") -> None:
+    """Refuse what is no path.
+
+    Raises:
+        InvalidOperator: names `owner`, the operator that was given it.
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise InvalidOperator(f"{owner}: {shorten(path)} is no path; write {wanted}")
 
 
 def check_codec(encoding: str, errors: str, owner: str) -> None:

@@ -1,6 +1,6 @@
 """One record in, any number out."""
 
-from collections.abc import Awaitable, Iterable, Iterator
+from collections.abc import AsyncIterable, Awaitable, Iterable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import islice
@@ -13,11 +13,11 @@ from sage.operators.calls import CallHolder
 from sage.operators.contract import Context, Emissions, Logic, Wait
 from sage.operators.each import EachRecord, final_failure
 from sage.operators.elements import Batch
-from sage.operators.errors import InvalidOperator
+from sage.operators.errors import InvalidOperator, shorten
 from sage.operators.expander import Expander
 from sage.operators.functions import FlatMapFunction, Function
-from sage.operators.map import refuse_awaitable
 from sage.operators.pace import Pace
+from sage.operators.plain import refuse_awaitable
 from sage.operators.policies import Fail, Retry
 from sage.operators.pool import PoolLogic
 from sage.operators.slots import Slot
@@ -39,6 +39,7 @@ class FlatMap(EachRecord[In, Out]):
     kind: ClassVar[str] = "flat_map"
     base: ClassVar[type[Function]] = FlatMapFunction
     method: ClassVar[str] = "flat_map"
+    iterates: ClassVar[bool] = True
 
     def build(self, subtask: int, parallelism: int) -> Logic:
         """See `Operator.build`."""
@@ -188,6 +189,12 @@ def _iterable(results: Any, operator: str) -> Iterable[Any]:
         raise InvalidOperator(
             f"{operator}: the function returned None; return an iterable (an empty one for no results) or yield"
         )
+    if isinstance(results, AsyncIterable):
+        raise InvalidOperator(
+            f"{operator}: the function returned something to iterate over with `async for` "
+            f"({type(results).__name__}), but is not async itself; write an `async def` that yields"
+        )
     raise InvalidOperator(
-        f"{operator}: the function returned a {type(results).__name__}, which is not iterable; return a list or yield"
+        f"{operator}: the function returned {shorten(results)}, a {type(results).__name__}, "
+        f"which is not iterable; return a list or yield"
     )

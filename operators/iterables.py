@@ -12,6 +12,7 @@ from sage.operators.callables import BoundFunction, Shape, UserFunction, label_o
 from sage.operators.errors import InvalidOperator, NotReplayable, shorten
 from sage.operators.functions import SourceFunction
 from sage.operators.pace import Pace
+from sage.operators.plain import refuse_awaitable
 from sage.operators.source import Outlet, PullReader, PushReader, Source, SourceLogic
 
 __all__ = ["FromFunction", "FromIterable"]
@@ -188,9 +189,10 @@ class _Made(SourceLogic[T]):
         await self._function.open(context)
         values = self._function.call()
         if not isinstance(values, Iterable | AsyncIterable):
+            refuse_awaitable(values, context.name)
             raise InvalidOperator(
                 f"{context.name}: the function made {shorten(values)}, a {type(values).__name__}, "
-                f"which cannot be iterated"
+                f"which cannot be iterated; return a list, a generator or an async generator"
             )
         self._made = _logic(values)
         return await self._made.open(context)

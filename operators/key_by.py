@@ -9,7 +9,6 @@ from sage.operators.each import EachLogic, EachRecord
 from sage.operators.elements import Batch
 from sage.operators.errors import InvalidOperator
 from sage.operators.functions import Function, MapFunction
-from sage.operators.map import refuse_awaitable
 from sage.operators.plain import map_until_error
 
 __all__ = ["KeyBy"]
@@ -40,14 +39,9 @@ class KeyBy(EachRecord[T, T]):
 
 
 class _KeyByLogic(EachLogic):
-    _checked = False
-
     def until_error(self, batch: Batch[Any]) -> tuple[Batch[Any] | None, int, Exception | None]:
         keys, error = map_until_error(self.call, batch.values)
         done = len(keys)
-        if not self._checked and keys:
-            self._checked = True
-            refuse_awaitable(keys[0], self.context.name)
         if done < len(batch):
             batch = batch.slice(0, done)
         return Batch(batch.values, keys, batch.timestamps, batch.calls) if done else None, done, error

@@ -9,9 +9,8 @@ from sage.operators.contract import Context, Emissions, Logic, Operator, Wait
 from sage.operators.each import EachLogic
 from sage.operators.elements import Batch
 from sage.operators.errors import InvalidOperator, shorten
-from sage.operators.map import refuse_awaitable
 from sage.operators.numbers import is_count, is_number
-from sage.operators.plain import map_until_error, plain_function, same, visible
+from sage.operators.plain import map_until_error, plain_function, refuse_awaitable, same, visible
 from sage.operators.policies import ErrorPolicy, Fail, check_policy, dead_letters
 
 __all__ = ["Distinct", "Skip", "Take", "Throttle"]

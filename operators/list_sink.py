@@ -1,10 +1,12 @@
 """Puts values into a list."""
 
+from collections.abc import MutableSequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
 from sage.operators.contract import Emissions, Logic, Operator
 from sage.operators.elements import Batch
+from sage.operators.errors import InvalidOperator, shorten
 
 __all__ = ["Collect"]
 
@@ -22,8 +24,12 @@ class Collect(Operator[T, Any]):
 
     kind: ClassVar[str] = "collect"
 
-    values: list[T]
+    values: MutableSequence[T]
     anew: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.values, MutableSequence):
+            raise InvalidOperator(f"to: {shorten(self.values)} is no list; write a list of yours, which will be filled")
 
     def build(self, subtask: int, parallelism: int) -> Logic:
         """See `Operator.build`."""
@@ -33,7 +39,7 @@ class Collect(Operator[T, Any]):
 class _CollectLogic(Logic):
     takes_whole_batches = True
 
-    def __init__(self, values: list[Any], anew: bool) -> None:
+    def __init__(self, values: MutableSequence[Any], anew: bool) -> None:
         self._values = values
         self._anew = anew
 

@@ -1,6 +1,5 @@
 """One record in, at most one out: map, filter, inspect."""
 
-import inspect
 from dataclasses import dataclass
 from itertools import chain
 from operator import length_hint
@@ -10,7 +9,6 @@ from sage.operators.callables import Shape
 from sage.operators.contract import Emissions, Logic
 from sage.operators.each import EachLogic, EachRecord
 from sage.operators.elements import Batch
-from sage.operators.errors import InvalidOperator
 from sage.operators.functions import FilterFunction, Function, MapFunction, SinkFunction
 from sage.operators.plain import map_until_error
 from sage.operators.pool import PoolLogic
@@ -39,8 +37,6 @@ class Map(EachRecord[In, Out]):
 
 
 class _InlineMap(EachLogic):
-    _checked = False
-
     def process(self, batch: Batch[Any], port: int) -> Emissions:
         # As `EachLogic.process`, `until_error` and `map_until_error`, written out: the commonest of all operators.
         results: list[Any] = []
@@ -49,7 +45,7 @@ class _InlineMap(EachLogic):
             results += map(self.call, batch.values)  # on an error, what came before it survives
         except Exception as raised:
             error = raised
-        if error is None and self._checked and len(results) == len(batch.values):
+        if error is None and len(results) == len(batch.values):
             return (Batch(results, None, batch.timestamps, batch.calls),)
         return self.go_on(batch, *self._judged(batch, results, error))
 
@@ -61,9 +57,6 @@ class _InlineMap(EachLogic):
         self, batch: Batch[Any], results: list[Any], error: Exception | None
     ) -> tuple[Batch[Any] | None, int, Exception | None]:
         done = len(results)
-        if not self._checked and results:
-            self._checked = True
-            refuse_awaitable(results[0], self.context.name)
         if error is None and done < len(batch):  # to `map`, a StopIteration looks like the end
             error = RuntimeError("the function raised StopIteration")
         if error is None:
@@ -165,18 +158,3 @@ def call_for_each(call: Any, values: list[Any]) -> tuple[int, Exception | None]:
     except Exception as error:
         return len(values) - length_hint(left) - 1, error
     return len(values), None
-
-
-def refuse_awaitable(result: Any, operator: str) -> None:
-    """Tell who wrote a plain function (a lambda, mostly) that calls an async one without awaiting it.
-
-    Raises:
-        InvalidOperator: `result` is awaitable.
-    """
-    if inspect.isawaitable(result):
-        if inspect.iscoroutine(result):
-            result.close()
-        raise InvalidOperator(
-            f"{operator}: the function returned something to await ({type(result).__name__}), but is not async itself; "
-            f"write `async def` and `await` what it calls"
-        )

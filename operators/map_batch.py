@@ -21,7 +21,7 @@ from sage.operators.elements import Batch, Watermark
 from sage.operators.errors import InvalidOperator, RecordFailed
 from sage.operators.functions import Function, MapFunction
 from sage.operators.gathering import Gatherer, GatheringLogic, check_gathering, let_go
-from sage.operators.map import refuse_awaitable
+from sage.operators.plain import refuse_awaitable
 from sage.operators.policies import ErrorPolicy, Retry, dead_letters
 from sage.operators.pool import PoolLogic
 from sage.operators.slots import Slot
@@ -54,6 +54,7 @@ class MapBatch(EachRecord[In, Out]):
     kind: ClassVar[str] = "map_batch"
     base: ClassVar[type[Function]] = MapFunction
     method: ClassVar[str] = "map"
+    iterates: ClassVar[bool] = True
 
     max_size: int
     max_wait: float | None = None

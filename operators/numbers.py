@@ -4,9 +4,13 @@ A `bool` never does, although Python derives it from `int`: who writes ``paralle
 not a number, and infinity do not either, so that a comparison with what is allowed always has an answer.
 """
 
+from datetime import timedelta
 from math import isfinite
+from typing import TypeVar
 
-__all__ = ["is_count", "is_number"]
+__all__ = ["is_count", "is_number", "seconds"]
+
+T = TypeVar("T")
 
 
 def is_count(value: object, least: int = 1) -> bool:
@@ -19,3 +23,8 @@ def is_number(value: object, *, least: float = 0, beyond: bool = False) -> bool:
     if not isinstance(value, int | float) or isinstance(value, bool) or not isfinite(value):
         return False
     return value > least if beyond else value >= least
+
+
+def seconds(duration: T | timedelta) -> T | float:
+    """A duration in seconds; what is no timedelta stays as it is."""
+    return duration.total_seconds() if isinstance(duration, timedelta) else duration

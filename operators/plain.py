@@ -1,5 +1,6 @@
 """Functions that are called inline and have no life cycle: the step of a fold, the measure of a maximum."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -7,7 +8,7 @@ from sage.operators.callables import Shape, UserFunction, user_function
 from sage.operators.errors import InvalidOperator, shorten
 from sage.operators.functions import Function
 
-__all__ = ["map_until_error", "plain_function", "same", "visible"]
+__all__ = ["map_until_error", "plain_function", "refuse_awaitable", "same", "visible"]
 
 _ARGUMENTS = {0: "no arguments", 1: "one argument"}
 
@@ -59,6 +60,21 @@ def map_until_error(
     if len(results) < len(values):  # to `map` and `extend`, a StopIteration looks like the end
         return results, RuntimeError("the function raised StopIteration")
     return results, None
+
+
+def refuse_awaitable(result: Any, operator: str) -> None:
+    """Tell who wrote a plain function (a lambda, mostly) that calls an async one without awaiting it.
+
+    Raises:
+        InvalidOperator: `result` is awaitable.
+    """
+    if inspect.isawaitable(result):
+        if inspect.iscoroutine(result):
+            result.close()
+        raise InvalidOperator(
+            f"{operator}: the function returned something to await ({type(result).__name__}), but is not async itself; "
+            f"write `async def` and `await` what it calls"
+        )
 
 
 def visible(error: Exception) -> Exception:

@@ -30,7 +30,7 @@ class Retry:
 
     Args:
         attempts: how often the function is called for a record at most, the first time included; at least 2.
-        delay: seconds before the second attempt.
+        delay: seconds before the second attempt (a program may write a timedelta).
         backoff: by how much the delay grows each time.
         max_delay: seconds that a delay may reach.
         then: what is done with a record for which every attempt failed.
@@ -58,7 +58,10 @@ class Retry:
 
     def pause(self, attempt: int) -> float:
         """Seconds to wait after the `attempt`-th failure, counted from 1."""
-        return min(self.max_delay, self.delay * self.backoff ** (attempt - 1))
+        try:
+            return min(self.max_delay, self.delay * self.backoff ** (attempt - 1))
+        except OverflowError:  # beyond any number
+            return self.max_delay if self.delay else 0.0
 
 
 ErrorPolicy = Fail | Retry | DeadLetter

@@ -18,8 +18,7 @@ from sage.operators.each import EachRecord, final_failure
 from sage.operators.elements import Batch
 from sage.operators.errors import InvalidOperator
 from sage.operators.functions import Function, ProcessFunction
-from sage.operators.map import refuse_awaitable
-from sage.operators.plain import visible
+from sage.operators.plain import refuse_awaitable, visible
 from sage.operators.policies import Retry
 from sage.operators.pool import PoolLogic
 from sage.operators.process_context import CallTimers, Due, ProcessContext, ToSide

@@ -2,12 +2,15 @@
 
 import logging
 from collections.abc import Callable
+from datetime import datetime, timedelta
+from math import inf
 from typing import Any, NamedTuple
 
 from sage.operators.calls import Call, alive, entered
 from sage.operators.contract import Context, TimerHandle
 from sage.operators.elements import Batch
 from sage.operators.errors import InvalidOperator
+from sage.operators.numbers import is_number, seconds
 
 __all__ = ["CallTimers", "Due", "ProcessContext", "Timers", "ToSide"]
 
@@ -232,24 +235,29 @@ class Timers:
     def __init__(self, lent: ProcessContext) -> None:
         self._lent = lent
 
-    def after(self, seconds: float) -> TimerHandle:
-        """Have `on_timer` called after so many seconds; the returned timer has `cancel()`.
+    def after(self, delay: float | timedelta) -> TimerHandle:
+        """Have `on_timer` called after so many seconds, or a timedelta; the returned timer has `cancel()`.
 
         Raises:
             ValueError: a negative time.
             InvalidOperator: there is no `on_timer`.
         """
-        if not seconds >= 0:
-            raise ValueError(f"timers.after({seconds!r}): write seconds, 0 or more")
-        return self._lent.set_timer(self._lent.now() + seconds)
+        pause = seconds(delay)
+        if not is_number(pause):
+            raise ValueError(f"timers.after({delay!r}): write seconds, 0 or more")
+        return self._lent.set_timer(self._lent.now() + pause)
 
-    def at(self, when: float) -> TimerHandle:
-        """Have `on_timer` called at a time, in seconds since the epoch; soon, if that has passed.
+    def at(self, when: float | datetime) -> TimerHandle:
+        """Have `on_timer` called at a time: seconds since the epoch, or a datetime; soon, if that has passed.
 
         Raises:
+            ValueError: a datetime without a time zone, or no time at all.
             InvalidOperator: there is no `on_timer`.
         """
-        return self._lent.set_timer(when)
+        due = when.timestamp() if isinstance(when, datetime) and when.tzinfo is not None else when
+        if isinstance(due, datetime) or not is_number(due, least=-inf):
+            raise ValueError(f"timers.at({when!r}): write seconds since the epoch, or a datetime with a time zone")
+        return self._lent.set_timer(due)
 
 
 def _ended(what: str) -> RuntimeError:

@@ -10,7 +10,6 @@ from sage.operators.each import EachLogic, EachRecord
 from sage.operators.elements import Batch
 from sage.operators.errors import InvalidOperator, shorten
 from sage.operators.functions import Function, MapFunction
-from sage.operators.map import refuse_awaitable
 from sage.operators.plain import map_until_error
 from sage.operators.policies import ErrorPolicy
 
@@ -49,7 +48,6 @@ class Route(EachRecord[T, T]):
 class _RouteLogic(EachLogic):
     def __init__(self, policy: ErrorPolicy, bound: BoundFunction) -> None:
         super().__init__(policy, bound)
-        self._checked = False
         # Of the records that `until_error` returned last.
         self._names: list[str] = []
 
@@ -62,9 +60,6 @@ class _RouteLogic(EachLogic):
 
     def until_error(self, batch: Batch[Any]) -> tuple[Batch[Any] | None, int, Exception | None]:
         names, error = map_until_error(self.call, batch.values)
-        if not self._checked and names:
-            self._checked = True
-            refuse_awaitable(names[0], self.context.name)
         if set(map(type, names)) - {str}:
             names, error = _until_other(names, error)
         self._names = names

@@ -19,8 +19,8 @@ class Ticker(Source[int]):
     A tick that could not go out in time, for want of room, goes out late: none is left out.
 
     Args:
-        interval: seconds from one tick to the next, by the event loop's clock. The n-th is due n intervals after the
-            first: lateness does not add up.
+        interval: seconds (a program may write a timedelta) from one tick to the next, by the event loop's clock. The
+            n-th is due n intervals after the first: lateness does not add up.
         count: how many ticks there are; `None` for no end.
     """
 

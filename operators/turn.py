@@ -105,3 +105,5 @@ class Turn:
             if not resting.done():
                 resting.set_result(None)
                 wake -= 1
+        if self._resting:
+            self.begin()  # those that were woken may find nothing to do, and begin nothing

@@ -29,6 +29,9 @@ __all__ = ["Pool", "Workers"]
 # made gets to the caller meanwhile.
 _MOST = 64
 _PASSING = 4
+# What ends the program, or the worker's own coroutine. All else that a function raises is its failure, also what is no
+# `Exception`: a panic of a library in Rust, say, or `pytest.fail`.
+_EXITS = (SystemExit, KeyboardInterrupt, GeneratorExit)
 
 
 class Pool(Protocol):
@@ -256,7 +259,9 @@ class Workers:
                     pool.started(slot)
                 try:
                     outputs = pool.results(slot, await start(slot))
-                except (Exception, asyncio.CancelledError) as error:
+                except _EXITS:
+                    raise
+                except BaseException as error:
                     outputs = await self._try_again(slot, start, error)
                 pool.completed(slot, outputs)
             stayed = turn.number == number
@@ -276,7 +281,9 @@ class Workers:
         outputs: list[Any] = []
         try:
             outputs = pool.results(slot, await start(slot))
-        except (Exception, asyncio.CancelledError) as error:
+        except _EXITS:
+            raise
+        except BaseException as error:
             cancelled = isinstance(error, asyncio.CancelledError)
             outputs = await self._try_again(slot, start, error)
         finally:
@@ -294,9 +301,7 @@ class Workers:
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.sleep(0)
 
-    async def _try_again(
-        self, slot: Slot, start: Callable[[Slot], Any], error: Exception | asyncio.CancelledError
-    ) -> list[Any]:
+    async def _try_again(self, slot: Slot, start: Callable[[Slot], Any], error: BaseException) -> list[Any]:
         """A call has failed: try again as the policy says. Returns results, or leaves the error in the slot."""
         policy, pool = self._pool.policy, self._pool
         while True:
@@ -311,7 +316,7 @@ class Workers:
                 if task is None or task.cancelling():
                     raise error
             # A CancelledError here comes from within: something that the function awaited was cancelled.
-            final = isinstance(error, asyncio.CancelledError | InvalidOperator)
+            final = isinstance(error, InvalidOperator) or not isinstance(error, Exception)
             if final or not isinstance(policy, Retry) or slot.attempts >= policy.attempts:
                 slot.error = error
                 return []
@@ -319,7 +324,9 @@ class Workers:
             try:
                 await asyncio.sleep(policy.pause(slot.attempts - 1))
                 return pool.results(slot, await start(slot))
-            except (Exception, asyncio.CancelledError) as again:
+            except _EXITS:
+                raise
+            except BaseException as again:
                 error = again
 
     async def _timed(self, slot: Slot) -> Any:

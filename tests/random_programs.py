@@ -72,6 +72,8 @@ class Recipe:
     steps: tuple[Step, ...]
     batch_size: int
     capacity: int
+    #: Seconds: with the smallest, tasks give way behind each batch; with the largest, never.
+    budget: float
 
 
 def recipes(*, linear: bool = False) -> st.SearchStrategy[Recipe]:
@@ -96,6 +98,7 @@ def recipes(*, linear: bool = False) -> st.SearchStrategy[Recipe]:
         steps=st.lists(steps, max_size=7).map(tuple),
         batch_size=st.integers(1, 64),
         capacity=st.integers(1, 64),
+        budget=st.sampled_from([1e-9, 0.002, 3600.0]),
     )
 
 
@@ -191,7 +194,11 @@ class Program:
 
     def __init__(self, recipe: Recipe, engine: Any = None) -> None:
         self.env = sage.Environment(
-            "random", engine=engine, batch_size=recipe.batch_size, channel_capacity=recipe.capacity
+            "random",
+            engine=engine,
+            batch_size=recipe.batch_size,
+            channel_capacity=recipe.capacity,
+            budget=recipe.budget,
         )
         self.life = Life()
         self._made = [

@@ -1,15 +1,15 @@
 """A program as a service: other programs ask one of its endpoints by name, in this process or in others."""
 
-from collections.abc import AsyncGenerator, Hashable, Mapping
+from collections.abc import AsyncGenerator, Callable, Hashable, Mapping
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from sage.errors import GraphError
+from sage.graph import Graph
 from sage.operators.endpoint import Endpoint
 from sage.services.service import Service
 
 if TYPE_CHECKING:
-    from sage.environment.environment import Environment
     from sage.jobs import Job
 
 __all__ = ["EndpointService", "endpoint_service"]
@@ -21,7 +21,7 @@ class EndpointService(Service):
     The deadline of a call is that of the request, and a call that is cancelled stops all work on it.
     """
 
-    _environment: "Environment"
+    _start: "Callable[[], Job]"
     _endpoint: str
     _job: "Job"
 
@@ -30,7 +30,7 @@ class EndpointService(Service):
 
         Cancel safety: what was started is cancelled.
         """
-        self._job = await self._environment.start().__aenter__()
+        self._job = await self._start().__aenter__()
 
     async def stop(self) -> None:
         """Cancel the program: the service takes no more calls, and those inside were answered.
@@ -70,15 +70,21 @@ class EndpointService(Service):
                 yield record
 
 
-def endpoint_service(environment: "Environment", endpoint: str) -> type[EndpointService]:
+def endpoint_service(program: str, graph: Graph, endpoint: str, start: "Callable[[], Job]") -> type[EndpointService]:
     """The class of a service that stands for an endpoint of a program.
+
+    Args:
+        program: its name.
+        graph: what it consists of.
+        endpoint: the name of the endpoint.
+        start: runs it.
 
     Raises:
         GraphError: the program has no such endpoint.
     """
-    endpoints = [node.operator.name for node in environment.logical_graph.nodes if isinstance(node.operator, Endpoint)]
+    endpoints = [node.operator.name for node in graph.nodes if isinstance(node.operator, Endpoint)]
     if endpoint not in endpoints:
         known = ", ".join(map(repr, endpoints)) or f"none; write env.endpoint({endpoint!r})...reply() first"
-        raise GraphError(f"as_service({endpoint!r}): program {environment.name!r} has other endpoints: {known}")
-    name = f"{environment.name}.{endpoint}"
-    return type(name, (EndpointService,), {"_environment": environment, "_endpoint": endpoint, "__doc__": name})
+        raise GraphError(f"as_service({endpoint!r}): program {program!r} has other endpoints: {known}")
+    name = f"{program}.{endpoint}"
+    return type(name, (EndpointService,), {"_start": staticmethod(start), "_endpoint": endpoint, "__doc__": name})

@@ -236,7 +236,7 @@ class Environment:
         """
         from sage.environment.as_service import endpoint_service
 
-        return endpoint_service(self, endpoint)
+        return endpoint_service(self.name, self.logical_graph, endpoint, self.start)
 
     @property
     def service_names(self) -> list[str]:

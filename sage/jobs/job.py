@@ -61,6 +61,9 @@ class Job:
         """What each operator has done so far, by name."""
         return self._execution.statistics()
 
+    def __repr__(self) -> str:
+        return f"<Job {self.name!r} ({self.id}): {self.status}>"
+
     # ---- requests
 
     @property

@@ -82,9 +82,12 @@ class OperatorTask(Task):
             if self._rest is not None or self._error is not None:
                 await self._go_on()
                 now = perf_counter()
+                continue  # it may have been the last
             if mailbox.mail or mailbox.collect_due:
                 await self._read_mail()
                 now = perf_counter()
+                if self._is_done():
+                    break
             has_room = always_room or logic.has_room
             element = gate.next() if has_room else None
             if type(element) is Batch:
@@ -140,6 +143,10 @@ class OperatorTask(Task):
         if self._rest is not None or self._error is not None:  # nobody wants it, but its calls are to know
             await self._go_on()
         self._over = True
+
+    def _is_done(self) -> bool:
+        """Whether it wants nothing more, or nobody wants anything more of it."""
+        return self.logic.finished or self.router.all_closed
 
     async def close(self) -> None:
         """See `Task.close`.
@@ -275,7 +282,7 @@ class OperatorTask(Task):
     async def _in_pieces(self, batch: Batch[Any], records: int) -> None:
         """Have the logic work on a long batch, in pieces that keep within the budget."""
         pace, start = self._pace, 0
-        while start < records and not (self.logic.finished or self.router.all_closed):
+        while start < records and not self._is_done():
             stop = min(start + pace.size, records)
             await self._piece(batch.slice(start, stop))
             start = stop
@@ -326,9 +333,10 @@ class OperatorTask(Task):
         while True:
             self.mailbox.woken = False
             await self._read_mail()
-            if not self.logic.pending or self.logic.finished or self.router.all_closed:
-                return
+            if not self.logic.pending or self._is_done():
+                break
             await self.wait()
+        self.mailbox.woken = True  # what woke it may have been data, and `work` has not looked for that
 
     async def _read_mail(self) -> None:
         mailbox = self.mailbox

@@ -91,7 +91,7 @@ class _ByKey(_Chosen):
                     self._known.clear()
                 target = self._known[key] = subtask_of_group(key_group(key), self.targets)
         except (GraphError, TypeError) as error:
-            raise RecordFailed(batch.values[row], error) from error
+            raise RecordFailed(batch.values[row], _explained(key, error)) from error
         return target
 
 
@@ -114,6 +114,15 @@ class _ByChoice(_Chosen):
         except Exception as error:
             raise RecordFailed(value, error) from error
         return target
+
+
+def _explained(key: Any, error: Exception) -> Exception:
+    """Why there is no subtask for a key, in the words of `key_group` if it has any."""
+    try:
+        key_group(key)
+    except GraphError as told:
+        return told
+    return error
 
 
 def partitioner(partitioning: Partitioning, targets: int) -> Partitioner:

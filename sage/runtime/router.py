@@ -129,9 +129,17 @@ class Router:
         if edges is None:
             self._drop(batch, output)
             return True
-        for edge in edges:
-            for index, part in self._split(edge, batch):
+        if batch.calls is not None:
+            # All parts are counted before the first goes: it may be answered on the spot, and its call end with it.
+            parts = [(edge, index, part) for edge in edges for index, part in self._split(edge, batch)]
+            for _, _, part in parts:
+                self._count(part.calls or [])
+            for edge, index, part in parts:
                 self._send(edge, index, part)
+        else:
+            for edge in edges:
+                for index, part in self._split(edge, batch):
+                    self._send(edge, index, part)
         return not self._stuck
 
     async def flush(self) -> None:
@@ -182,12 +190,12 @@ class Router:
                 await sender.aclose()
 
     def _send(self, edge: Output, index: int, part: Batch[Any]) -> bool:
-        """Send a part if there is room, else hold it; tell whether it is off our hands."""
+        """Send a part, which has been counted, if there is room, else hold it; tell whether it is off our hands."""
         sender = edge.senders[index]
         if sender is None:
+            if part.calls is not None:
+                left(part.calls)
             return True
-        if part.calls is not None:
-            self._count(part.calls)
         taker = edge.takers[index]
         if taker is not None and taker(part):
             return True

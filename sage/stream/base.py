@@ -1,6 +1,5 @@
 """What every kind of stream is: the place in the graph where its records come from."""
 
-import datetime
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -11,7 +10,7 @@ from sage.operators.contract import Operator
 if TYPE_CHECKING:
     from sage.jobs import Job, JobResult
 
-__all__ = ["BaseStream", "Origin", "Program", "seconds"]
+__all__ = ["BaseStream", "Origin", "Program"]
 
 T = TypeVar("T")
 
@@ -101,8 +100,3 @@ class BaseStream(Generic[T]):
                 f"{verb}: the streams belong to two environments, {self._program.name!r} and {other._program.name!r}; "
                 f"build both with one environment"
             )
-
-
-def seconds(duration: float | datetime.timedelta | None) -> float | None:
-    """A duration in seconds; `None` stays `None`."""
-    return duration.total_seconds() if isinstance(duration, datetime.timedelta) else duration

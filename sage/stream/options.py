@@ -3,8 +3,8 @@
 import datetime
 from typing import Any, TypedDict, Unpack
 
+from sage.operators.numbers import seconds
 from sage.operators.policies import ErrorPolicy
-from sage.stream.base import seconds
 
 __all__ = ["CallOptions", "PolicyOption", "Unpack", "split_options"]
 

@@ -1,10 +1,12 @@
 """Where streams end: sinks, lists, iteration."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sage import operators
 from sage.errors import GraphError
 from sage.operators.contract import Operator
+from sage.operators.functions import SinkFunction
 from sage.refusal import described
 from sage.stream.base import BaseStream
 from sage.stream.collected import Collected
@@ -21,7 +23,11 @@ T = TypeVar("T")
 class Terminals(BaseStream[T]):
     """The part of a stream that delivers."""
 
-    def sink(self, function: Any, **options: Unpack[CallOptions]) -> None:
+    def sink(
+        self,
+        function: Callable[[T], Any] | SinkFunction[T] | type[SinkFunction[T]] | Operator[T, Any],
+        **options: Unpack[CallOptions],
+    ) -> None:
         """Deliver each record.
 
         Args:

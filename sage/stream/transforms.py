@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from sage import operators
 from sage.errors import GraphError
 from sage.graph import Hash, Node
-from sage.operators.functions import FilterFunction, FlatMapFunction, MapFunction, ProcessFunction
+from sage.operators.functions import FilterFunction, FlatMapFunction, MapFunction, ProcessFunction, SinkFunction
+from sage.operators.numbers import seconds
 from sage.refusal import described
-from sage.stream.base import Origin, seconds
+from sage.stream.base import Origin
 from sage.stream.connected import ConnectedStreams
 from sage.stream.options import CallOptions, Unpack, split_options
 from sage.stream.terminals import Terminals
@@ -89,7 +90,9 @@ class Transforms(Terminals[T]):
         placed, calling = split_options(options)
         return self._then(described(operators.FlatMap, function, **calling), **placed)
 
-    def inspect(self, function: Callable[[T], Any], **options: Unpack[CallOptions]) -> "Stream[T]":
+    def inspect(
+        self, function: Callable[[T], Any] | SinkFunction[T] | type[SinkFunction[T]], **options: Unpack[CallOptions]
+    ) -> "Stream[T]":
         """Show each record to `function` and pass it on as it is.
 
         Raises:
@@ -146,6 +149,14 @@ class Transforms(Terminals[T]):
             parallelism=parallelism,
         )
 
+    @overload
+    def map_batch(
+        self,
+        function: MapFunction[list[T], list[U]] | type[MapFunction[list[T], list[U]]],
+        max_size: int,
+        max_wait: float | datetime.timedelta | None = None,
+        **options: Unpack[CallOptions],
+    ) -> "Stream[U]": ...
     @overload
     def map_batch(
         self,
@@ -213,7 +224,13 @@ class Transforms(Terminals[T]):
 
     # ---- parting and meeting
 
-    def key_by(self, function: Callable[[T], K], **options: Unpack[CallOptions]) -> "KeyedStream[K, T]":
+    @overload
+    def key_by(
+        self, function: MapFunction[T, K] | type[MapFunction[T, K]], **options: Unpack[CallOptions]
+    ) -> "KeyedStream[K, T]": ...
+    @overload
+    def key_by(self, function: Callable[[T], K], **options: Unpack[CallOptions]) -> "KeyedStream[K, T]": ...
+    def key_by(self, function: Any, **options: Unpack[CallOptions]) -> "KeyedStream[Any, T]":
         """Name the key of each record: records with equal keys then meet in one subtask, in order.
 
         Args:
@@ -251,12 +268,15 @@ class Transforms(Terminals[T]):
         self._same_program(other, "connect")
         return ConnectedStreams(self, other, self._stream)
 
-    def route(self, function: Callable[[T], str], **options: Unpack[CallOptions]) -> "RoutedStreams[T]":
+    def route(
+        self,
+        function: Callable[[T], str] | MapFunction[T, str] | type[MapFunction[T, str]],
+        **options: Unpack[CallOptions],
+    ) -> "RoutedStreams[T]":
         """Part the stream: `function` names for each record the part that it goes to.
 
         The parts are streams: ``parts = stream.route(f); parts["a"].sink(...)``. What goes to a part that nobody reads
-            is dropped
-        (and counted).
+        is dropped (and counted).
 
         Args:
             function: a plain function that returns the name of a part.

@@ -93,6 +93,8 @@ def test_an_interrupt_ends_it() -> None:
 import asyncio, itertools, signal
 import sage
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # the tests may run where it is ignored
+
 class Watch(sage.SinkFunction):
     def sink(self, value):
         if value == 1000:

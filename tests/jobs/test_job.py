@@ -58,6 +58,7 @@ async def test_it_is_running_then_finished() -> None:
     async with program().start() as job:
         assert job.status == "running"
         before = job.duration
+        assert repr(job) == f"<Job 'numbers' ({job.id}): running>"
         result = await job.wait()
         assert job.status == "finished"
     assert 0 <= before < result.duration == job.duration

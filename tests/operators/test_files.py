@@ -118,7 +118,7 @@ async def test_the_loop_goes_on_while_a_pipe_has_nothing(tmp_path: Path) -> None
     def feed() -> None:
         with path.open("wb", buffering=0) as pipe:
             pipe.write(b"one\nt")
-            assert read_one.wait(5)
+            assert read_one.wait(60)
             pipe.write(b"wo\n")
 
     feeder = threading.Thread(target=feed)

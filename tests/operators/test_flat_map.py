@@ -1,6 +1,7 @@
 """One record in, any number out."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -65,6 +66,20 @@ async def test_results_of_several_records_share_a_batch(function: Callable[[int]
         op.context.budget = float("inf")
         op.process([1, 2])
     assert op.batches == [[1, 2, 2]]
+
+
+async def test_an_iterable_that_a_blocking_function_returns_is_read_in_its_thread() -> None:
+    threads: list[Any] = []
+
+    def one_by_one(number: int) -> Iterator[int]:
+        threads.append(threading.current_thread())
+        yield number
+
+    async with OperatorHarness(FlatMap(lambda number: one_by_one(number), blocking=True)) as op:
+        op.process([1])
+        await op.settle()
+    assert op.values == [1]
+    assert threading.main_thread() not in threads
 
 
 async def test_a_blocking_generator_is_run_in_a_thread() -> None:
@@ -169,8 +184,11 @@ async def test_a_function_that_returns_none_is_a_mistake_under_any_policy(
 
 async def test_other_mistakes_are_told_too() -> None:
     async with OperatorHarness(FlatMap(lambda value: value)) as op:
-        with pytest.raises(InvalidOperator, match="returned a int, which is not iterable"):
+        with pytest.raises(InvalidOperator, match="returned 1, a int, which is not iterable"):
             op.process([1])
     async with OperatorHarness(FlatMap(lambda value: awaited(value))) as op:
         with pytest.raises(InvalidOperator, match="async def"):
+            op.process([1])
+    async with OperatorHarness(FlatMap(lambda value: as_async_generator(value))) as op:
+        with pytest.raises(InvalidOperator, match=r"\(async_generator\), .* write an `async def` that yields"):
             op.process([1])

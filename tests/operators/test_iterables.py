@@ -293,5 +293,7 @@ def test_mistakes_are_refused(kind: Any, given: Any, message: str) -> None:
 
 
 async def test_a_function_that_makes_no_iterable_is_told() -> None:
-    with pytest.raises(InvalidOperator, match="made 5, a int, which cannot be iterated"):
+    with pytest.raises(InvalidOperator, match="made 5, a int, which cannot be iterated; return a list"):
         await values_of(FromIterable(lambda: 5))  # type: ignore[arg-type,return-value]  # the mistake
+    with pytest.raises(InvalidOperator, match=r"returned something to await \(coroutine\)"):
+        await values_of(FromIterable(lambda: asyncio.sleep(0)))  # type: ignore[arg-type,return-value]  # the mistake

@@ -166,7 +166,7 @@ async def test_a_lambda_that_calls_an_async_function_is_told_to_await() -> None:
 
 
 async def test_a_blocking_function_runs_in_threads_side_by_side() -> None:
-    both = threading.Barrier(2, timeout=5)
+    both = threading.Barrier(2, timeout=60)
 
     def meet(value: int) -> int:
         assert threading.current_thread() is not threading.main_thread()
@@ -192,7 +192,7 @@ async def test_closing_waits_for_threads_before_it_closes_the_function() -> None
     class Slow(MapFunction[int, int]):
         def map(self, value: int) -> int:
             loop.call_soon_threadsafe(started.set)
-            go_on.wait(5)
+            go_on.wait(60)
             events.append("returned")
             return value
 

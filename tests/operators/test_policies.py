@@ -20,6 +20,8 @@ from sage.testing import OperatorHarness
 def test_pauses_grow_up_to_the_longest() -> None:
     retry = Retry(attempts=9, delay=0.5, backoff=3, max_delay=10)
     assert [retry.pause(attempt) for attempt in range(1, 6)] == [0.5, 1.5, 4.5, 10, 10]
+    assert retry.pause(10_000) == 10
+    assert Retry(delay=0).pause(10_000) == 0
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import asyncio
 import functools
 import logging
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -289,6 +290,26 @@ async def test_a_timer_needs_something_to_call(function: Any) -> None:
     async with OperatorHarness(Process(NoTimer if function is MapFunction else function)) as op:
         with pytest.raises(InvalidOperator, match=r"write a sage.ProcessFunction with on_timer"):
             op.process([1])
+
+
+async def test_times_of_python_are_times() -> None:
+    class Timed(ProcessFunction[Any, float]):
+        def process(self, value: Any, ctx: ProcessContext) -> None:
+            if isinstance(value, timedelta):
+                ctx.timers.after(value)
+            else:
+                ctx.timers.at(value)
+
+        def on_timer(self, timestamp: float, ctx: ProcessContext) -> None:
+            ctx.emit(timestamp)
+
+    async with OperatorHarness(Process(Timed())) as op:
+        op.process([timedelta(minutes=1), datetime.fromtimestamp(90, UTC)])
+        op.advance(100)
+        for wrong in (datetime(2000, 1, 1), "10", float("nan")):  # noqa: DTZ001 - of no time zone
+            with pytest.raises(RecordFailed, match=r"timers.at\(.*\): write seconds .* with a time zone"):
+                op.process([wrong])
+    assert op.values == [60.0, 90.0]
 
 
 async def test_a_timer_cannot_be_in_the_past_by_its_length() -> None:

@@ -78,7 +78,7 @@ async def test_a_producer_that_is_cancelled_loses_nothing() -> None:
     await asyncio.wait([waiting])
     assert waiting.cancelled()
     assert out.take() == [1]
-    await asyncio.wait_for(out.room(), 5)
+    await asyncio.wait_for(out.room(), 60)
 
 
 async def test_room_gives_way_to_others() -> None:

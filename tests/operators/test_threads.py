@@ -21,7 +21,7 @@ class Blocked:
 
     def __call__(self) -> None:
         self._loop.call_soon_threadsafe(self.started.set)
-        assert self._go_on.wait(5)
+        assert self._go_on.wait(60)
         self.returned = True
         if self._error is not None:
             raise self._error

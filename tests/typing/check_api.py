@@ -28,6 +28,10 @@ async def text_later(value: int) -> str:
     return str(value)
 
 
+async def len_later(text: str) -> int:
+    return len(text)
+
+
 async def numbers_later() -> AsyncIterator[int]:
     yield 1
 
@@ -43,6 +47,24 @@ def add(values: set[int], value: int) -> set[int]:
 class Text(sage.MapFunction[int, str]):
     def map(self, value: int) -> str:
         return str(value)
+
+
+class Texts(sage.MapFunction[list[int], list[str]]):
+    def map(self, value: list[int]) -> list[str]:
+        return [str(number) for number in value]
+
+
+class Either(sage.CoMapFunction[int, str, bool]):
+    def map1(self, value: int) -> bool:
+        return value > 0
+
+    def map2(self, value: str) -> bool:
+        return bool(value)
+
+
+class Watch(sage.SinkFunction[int]):
+    def sink(self, value: int) -> None:
+        print(value)
 
 
 class Letters(sage.FlatMapFunction[int, str]):
@@ -85,15 +107,25 @@ def steps(stream: sage.Stream[int]) -> None:
     assert_type(stream.flat_map(listed_later), sage.Stream[str])
     assert_type(stream.flat_map(Letters), sage.Stream[str])
     assert_type(stream.inspect(print), sage.Stream[int])
+    assert_type(stream.inspect(Watch), sage.Stream[int])
     assert_type(stream.process(Halves), sage.Stream[float])
     assert_type(stream.process(lambda value, ctx: ctx.emit(value)), sage.Stream[Any])
     assert_type(stream.batch(2), sage.Stream[list[int]])
     assert_type(stream.map_batch(lambda values: [str(value) for value in values], 2), sage.Stream[str])
+    assert_type(stream.map_batch(Texts(), 2), sage.Stream[str])
     assert_type(stream.take(1).skip(1).throttle(1).rebalance().distinct(), sage.Stream[int])
     assert_type(stream.union(stream), sage.Stream[int])
     assert_type(stream.route(str), RoutedStreams[int])
     assert_type(stream.route(str)["1"], sage.Stream[int])
-    assert_type(stream.connect(stream.map(str)), ConnectedStreams[int, str])
+    assert_type(stream.route(Text()), RoutedStreams[int])
+    both = stream.connect(stream.map(str))
+    assert_type(both, ConnectedStreams[int, str])
+    assert_type(both.map(str, len), sage.Stream[str | int])
+    assert_type(both.map(text_later, str.upper), sage.Stream[str])
+    assert_type(both.map(float, len_later), sage.Stream[float | int])
+    assert_type(both.map(text_later, len_later), sage.Stream[str | int])
+    assert_type(both.map(Either), sage.Stream[bool])
+    assert_type(both.map(Either()), sage.Stream[bool])
     assert_type(stream.side_output("late"), sage.Stream[Any])
 
 
@@ -105,6 +137,7 @@ def aggregates(stream: sage.Stream[int]) -> None:
     assert_type(stream.fold(set, add), sage.Stream[set[int]])
     keyed = stream.key_by(str)
     assert_type(keyed, sage.KeyedStream[str, int])
+    assert_type(stream.key_by(Text), sage.KeyedStream[str, int])
     assert_type(keyed.count(), sage.Stream[tuple[str, int]])
     assert_type(keyed.max(), sage.Stream[tuple[str, int]])
     assert_type(keyed.reduce(lambda left, right: left + right), sage.Stream[tuple[str, int]])
@@ -138,6 +171,8 @@ def mistakes(env: sage.Environment, stream: sage.Stream[int]) -> None:
     stream.map(str, paralelism=2)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     stream.filter(str, concurrency="8")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     stream.count(emit="last")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    stream.sink(sage.sinks.file("lines"))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    stream.sink(len)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     stream.union([1])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     env.from_iterable(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     env.from_iterable(asyncio.sleep(1))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

@@ -2,22 +2,21 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from datetime import timedelta
 from functools import partial
+from math import inf
 from types import AsyncGeneratorType
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from sage.admission import Door, Pass
 from sage.errors import DeadlineExceeded
 from sage.kernel import RequestOptions
 from sage.operators.endpoint import Request
+from sage.operators.numbers import is_number, seconds
 from sage.runtime.calls.inlet import JobInlet
+from sage.runtime.calls.open_calls import OpenCalls
 from sage.runtime.calls.running import RunningCall
 from sage.runtime.calls.watch import watch
 from sage.services.deadline import current_deadline
-
-if TYPE_CHECKING:
-    from sage.runtime.calls.desk import CallDesk
 
 __all__ = ["Asking"]
 
@@ -30,7 +29,7 @@ class Asking:
     """What `Answer` stands for. Apart from it, so that an answer that nobody holds any more is noticed.
 
     Args:
-        desk: where it was asked for.
+        calls: those of the job.
         inlet: the way in.
         value: the request.
         options: how it is made.
@@ -40,8 +39,8 @@ class Asking:
         read_by_records: whether somebody has begun to iterate over `records`, which then closes it.
     """
 
-    def __init__(self, desk: "CallDesk", inlet: JobInlet, value: Any, options: RequestOptions) -> None:
-        self._desk = desk
+    def __init__(self, calls: OpenCalls, inlet: JobInlet, value: Any, options: RequestOptions) -> None:
+        self._calls = calls
         self._inlet = inlet
         self._value = value
         self._options = options
@@ -137,23 +136,35 @@ class Asking:
         return isinstance(call.error, DeadlineExceeded)
 
     async def _begin(self) -> RunningCall:
-        desk, options, inlet = self._desk, self._options, self._inlet
-        desk.check(inlet)
+        calls, options, inlet = self._calls, self._options, self._inlet
+        calls.check(inlet)
         self._loop = asyncio.get_running_loop()
-        at = current_deadline()
-        seconds = _seconds(options.get("deadline"))
-        if seconds is not None:
-            own = self._loop.time() + seconds
-            at = own if at is None else min(at, own)
+        at = self._deadline()
         key, priority = self._share()
-        entry = None if desk.door is None else await self._let_in(desk.door, at, key, priority)
+        entry = None if calls.door is None else await self._let_in(calls.door, at, key, priority)
         name = options.get("trace") or inlet.endpoint.name
-        call = RunningCall(name, deadline=at, priority=priority, key=key, window=desk.window)
+        call = RunningCall(name, deadline=at, priority=priority, key=key, window=calls.window)
         call.live = 1  # until the endpoint has sent the request on
         call.listen(self._wake)
-        watch(desk, call, entry, self._too_late)
+        watch(calls, call, entry, self._too_late)
         inlet.put(Request(self._value, call))
         return call
+
+    def _deadline(self) -> float | None:
+        """The moment by which the answer is wanted: by this request, or by whoever makes it.
+
+        Raises:
+            TypeError: its deadline is no length of time.
+        """
+        at, given = current_deadline(), self._options.get("deadline")
+        length = seconds(given)
+        if length is None:
+            return at
+        if not is_number(length, least=-inf):
+            name = self._inlet.endpoint.name
+            raise TypeError(f"endpoint {name!r}: deadline={given!r}: write seconds from now, or a timedelta")
+        own = self._loop.time() + length
+        return own if at is None else min(at, own)
 
     def _share(self) -> tuple[Any, int]:
         """On whose behalf it is, and how urgent: checked here, for operators sort by it.
@@ -179,7 +190,7 @@ class Asking:
         except TimeoutError:
             raise self._too_late("while it waited to be let in") from None
         try:
-            self._desk.check(self._inlet)  # the job may have ended in the moment in which it was its turn
+            self._calls.check(self._inlet)  # the job may have ended in the moment in which it was its turn
         except BaseException:
             entry.leave()
             raise
@@ -187,16 +198,12 @@ class Asking:
 
     @property
     def _too_late(self) -> Callable[[str], DeadlineExceeded]:
-        return partial(_too_late, self._inlet.endpoint.name, _seconds(self._options.get("deadline")))
+        return partial(_too_late, self._inlet.endpoint.name, seconds(self._options.get("deadline")))
 
 
-def _seconds(length: float | timedelta | None) -> float | None:
-    return length.total_seconds() if isinstance(length, timedelta) else length
-
-
-def _too_late(endpoint: str, seconds: float | None, when: str) -> DeadlineExceeded:
-    length = "" if seconds is None else f" of {seconds:g} s"
-    return DeadlineExceeded(f"endpoint {endpoint!r}: the deadline{length} has passed {when}")
+def _too_late(endpoint: str, length: float | None, when: str) -> DeadlineExceeded:
+    told = "" if length is None else f" of {length:g} s"
+    return DeadlineExceeded(f"endpoint {endpoint!r}: the deadline{told} has passed {when}")
 
 
 def _abandon(call: RunningCall) -> None:

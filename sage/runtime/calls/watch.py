@@ -2,40 +2,38 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sage.admission import Pass
 from sage.errors import DeadlineExceeded
+from sage.runtime.calls.open_calls import OpenCalls
 from sage.runtime.calls.running import RunningCall
-
-if TYPE_CHECKING:
-    from sage.runtime.calls.desk import CallDesk
 
 __all__ = ["watch"]
 
 
-def watch(desk: "CallDesk", call: RunningCall, entry: Pass | None, too_late: Callable[[str], DeadlineExceeded]) -> None:
+def watch(calls: OpenCalls, call: RunningCall, entry: Pass | None, too_late: Callable[[str], DeadlineExceeded]) -> None:
     """Keep a call among the open ones until it is over, and then let the next one in.
 
     A deadline is one timer here. It marks the call dead, and operators drop its records where they meet them.
 
     Args:
-        desk: where it was made.
+        calls: those of the job.
         call: the call.
         entry: what let it in, if there are bounds.
         too_late: makes the error of a deadline that has passed.
     """
-    desk.open.add(call)
-    call.on_over = _Watch(desk, entry, call, too_late).over
+    calls.open.add(call)
+    call.on_over = _Watch(calls, entry, call, too_late).over
 
 
 class _Watch:
-    __slots__ = ("_desk", "_entry", "_timer")
+    __slots__ = ("_calls", "_entry", "_timer")
 
     def __init__(
-        self, desk: "CallDesk", entry: Pass | None, call: RunningCall, too_late: Callable[[str], DeadlineExceeded]
+        self, calls: OpenCalls, entry: Pass | None, call: RunningCall, too_late: Callable[[str], DeadlineExceeded]
     ) -> None:
-        self._desk = desk
+        self._calls = calls
         self._entry = entry
         self._timer: asyncio.TimerHandle | None = None
         if call.deadline is not None:
@@ -43,15 +41,15 @@ class _Watch:
 
     def over(self, call: Any) -> None:
         """It has died, or the last of its records is gone."""
-        desk = self._desk
+        calls = self._calls
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         if call.live:
-            desk.dead.add(call)
+            calls.dead.add(call)
             return
-        desk.dead.discard(call)
-        desk.open.discard(call)
+        calls.dead.discard(call)
+        calls.open.discard(call)
         call.on_over = None
         if self._entry is not None:
             self._entry.leave()

@@ -113,11 +113,14 @@ class LocalExecution:
 
     async def _run_tasks(self) -> None:
         opened = Rendezvous(len(self._tasks), self._ready)
-        async with anyio.create_task_group() as group:
-            for task in self._tasks:
-                group.start_soon(
-                    self._watched, task, opened, group.cancel_scope, name=f"{self._name}: {task.subtask.name}"
-                )
+        try:
+            async with anyio.create_task_group() as group:
+                for task in self._tasks:
+                    group.start_soon(
+                        self._watched, task, opened, group.cancel_scope, name=f"{self._name}: {task.subtask.name}"
+                    )
+        except BaseExceptionGroup as exits:  # the event loop itself raises them: to the job, that is a cancellation
+            raise asyncio.CancelledError from exits
 
     async def _watched(self, task: Task, opened: Rendezvous, scope: anyio.CancelScope) -> None:
         try:
@@ -128,7 +131,9 @@ class LocalExecution:
                 raise
             self._failed(task, error)  # nobody asked for it: something that the user's code awaited was cancelled
             scope.cancel()
-        except Exception as error:
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
             self._failed(task, error)
             scope.cancel()
 

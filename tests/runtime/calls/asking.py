@@ -63,7 +63,7 @@ async def asking(env: "sage.Environment") -> AsyncIterator[Hall]:
             hall = Hall(job, calls)
             yield hall
             if job.status == "running":
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(60):
                     await hall.settled()
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import sage
 from sage.testing import virtual_time
-from tests.runtime.calls.asking import asking, read
+from tests.runtime.calls.asking import asking, read, turns
 
 Shape = Callable[[Any], Any]
 
@@ -328,6 +328,7 @@ async def test_a_timer_of_a_call_that_nobody_reads_is_forgotten(function: Any) -
         answer = hall.job.stream("remind", -2)
         assert await anext(answer) == ("now", -2)
         await answer.aclose()
+        await turns()
         assert hall.job.open_calls == 0
         assert await hall.ask("remind", 1) == [[("now", 1)]]
 

@@ -181,7 +181,10 @@ async def test_options_that_cannot_be_are_told_to_their_caller_only() -> None:
             hall.job.stream("x", 1, dedline=3)  # type: ignore[call-arg]
         bad = await hall.ask("x", 1, key=[])
         bad += await hall.ask("x", 1, priority="high")
-        assert [type(error) for error in bad] == [TypeError, TypeError]
+        for length in ("1", float("nan"), float("inf"), True):
+            bad += await hall.ask("x", 1, deadline=length)
+        assert [type(error) for error in bad] == [TypeError] * 6
+        assert str(bad[2]) == "endpoint 'x': deadline='1': write seconds from now, or a timedelta"
         with pytest.raises(sage.UnknownEndpoint, match=r"no endpoint 'y'; its endpoints: 'x'"):
             hall.job.stream("y", 1)
         assert await hall.ask("x", 1, 2) == [[6], [3]]

@@ -74,7 +74,7 @@ async def test_what_cannot_be_encoded_fails_its_call_only(transport: str) -> Non
     env.endpoint("x").flat_map(lambda v: [v], name="ask").map(make, name="make").reply()
     async with asking(env) as hall:
         for _ in range(2):
-            one, bad, two = await asyncio.wait_for(hall.ask("x", 1, 0, 2), 5)
+            one, bad, two = await asyncio.wait_for(hall.ask("x", 1, 0, 2), 60)
             assert (one, two) == ([1], [2])
             assert isinstance(bad, sage.transports.CodecError)
             assert "make" in "".join(bad.__notes__)

@@ -201,7 +201,7 @@ async def test_a_function_that_blocks_is_waited_for() -> None:
 
     def block(value: Any) -> Any:
         begun.set()
-        released.wait(30)
+        released.wait(60)
         ended.append(value)
         return value
 

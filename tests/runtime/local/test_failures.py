@@ -252,3 +252,79 @@ async def test_whoever_leaves_the_block_of_a_program_that_cannot_be_built_is_tol
     with pytest.raises(sage.GraphError):
         async with env.start():
             await asyncio.sleep(1)
+
+
+class Panic(BaseException):
+    """As libraries in Rust raise it: no `Exception`."""
+
+
+def panic(value: Any) -> Any:
+    raise Panic("at the disco")
+
+
+async def panic_later(value: Any) -> Any:
+    raise Panic("at the disco")
+
+
+async def yield_and_panic(value: Any) -> AsyncIterator[Any]:
+    yield value
+    raise Panic("at the disco")
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda numbers: numbers.map(panic),
+        lambda numbers: numbers.map(panic, blocking=True),
+        lambda numbers: numbers.map(panic_later),
+        lambda numbers: numbers.map(panic_later, on_error=sage.Retry(delay=3_600)),
+        lambda numbers: numbers.map(panic_later, timeout=60, ordered=False),
+        lambda numbers: numbers.flat_map(yield_and_panic),
+        lambda numbers: numbers.map_batch(panic_later, max_size=2),
+    ],
+    ids=["inline", "in a thread", "async", "to be tried again", "timed", "async generator", "lists"],
+)
+@virtual_time
+async def test_what_is_no_exception_fails_the_job_too(write: Callable[[Numbers], Any]) -> None:
+    start = asyncio.get_running_loop().time()
+    env = sage.Environment("panic")
+    write(env.from_iterable([1, 2])).sink(lambda value: None)
+    async with assert_nothing_left():
+        with pytest.raises(sage.JobFailed, match="Panic: at the disco"):
+            await env.run()
+    assert asyncio.get_running_loop().time() == start
+
+
+@pytest.mark.parametrize("where", ["source", "map", "async map", "sink"])
+def test_a_function_that_exits_ends_the_program_without_a_word(
+    where: str, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    closed: list[str] = []
+
+    class Watch(sage.MapFunction[int, int]):
+        def map(self, value: int) -> int:
+            return value
+
+        def close(self) -> None:
+            closed.append("closed")
+
+    def leave(value: Any) -> Any:
+        raise SystemExit(3)
+
+    async def leave_later(value: Any) -> Any:
+        raise SystemExit(3)
+
+    def numbers() -> Any:
+        yield 1
+        if where == "source":
+            raise SystemExit(3)
+
+    env = sage.Environment("leaving")
+    watched = env.from_iterable(numbers).map(Watch)
+    given = {"map": leave, "async map": leave_later}.get(where)
+    watched = watched if given is None else watched.map(given)
+    watched.sink(leave if where == "sink" else lambda value: None)
+    with pytest.raises(SystemExit) as exits:
+        sage.run(env)
+    assert (exits.value.code, closed) == (3, ["closed"])
+    assert (capfd.readouterr(), caplog.messages) == (("", ""), [])

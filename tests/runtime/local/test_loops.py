@@ -184,6 +184,17 @@ async def test_two_loops_of_one_program_that_have_nothing_in_common(options: Opt
     assert (Counter(one.values), Counter(other.values)) == (countdown(5), countdown(9))
 
 
+@virtual_time
+async def test_what_comes_while_a_probe_waits_its_turn_is_not_forgotten() -> None:
+    env = sage.Environment("in between", budget=1e-9, **LOCAL)  # tasks give way behind each batch, so much lies between
+    loop = env.feedback()
+    numbers = env.from_iterable(range(5)).union(loop.stream).map(lambda value: value - 1)
+    loop.close(numbers.filter(lambda value: value > 0))
+    assert Counter(await numbers.to_list()) == Counter(value for start in range(5) for value in range(start)) + Counter(
+        [-1]
+    )
+
+
 @ENGINES
 @virtual_time
 async def test_several_ways_back_into_one_head(options: Options) -> None:
