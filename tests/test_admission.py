@@ -132,7 +132,7 @@ async def test_giving_up_frees_those_who_were_held_up() -> None:
     large, small = arrivals(at, log, "large", tokens=100), arrivals(at, log, "small", tokens=1)
     await settle()
     large.cancel()
-    (await asyncio.wait_for(small, 5)).leave()
+    (await asyncio.wait_for(small, 60)).leave()
     inside.leave()
     assert large.cancelled()
     assert (at.open, at.queued, log) == (0, 0, ["small"])

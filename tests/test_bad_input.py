@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import sage
+import sage.testing
 
 
 async def later(value: Any) -> Any:
@@ -426,6 +427,10 @@ def test_an_environment_that_cannot_be(arguments: tuple[Any, ...], options: dict
             "lines: unknown encoding: klingon; write an encoding such as",
         ),
         (lambda: sage.sources.glob("/etc/*"), r"glob: '/etc/\*': write a pattern relative to root"),
+        (lambda: sage.sources.glob(5), r"glob: 5: write a pattern relative to root"),  # type: ignore[arg-type]
+        (lambda: sage.sources.glob("*", root=5), "glob: root: 5 is no path; write a path"),  # type: ignore[arg-type]
+        (lambda: sage.sinks.file(5), "write_lines: 5 is no path; write a path"),  # type: ignore[arg-type]
+        (lambda: sage.sinks.to(()), r"to: \(\) is no list; write a list of yours"),  # type: ignore[arg-type]
         (lambda: sage.sinks.file("a", encoding="klingon"), "write_lines: unknown encoding: klingon; write an encoding"),
     ],
 )
@@ -433,6 +438,26 @@ def test_what_is_made_by_itself_is_refused_by_itself(write: Callable[[], Any], t
     with pytest.raises(sage.GraphError, match=text) as caught:
         write()
     assert len(str(caught.value)) > 20
+
+
+@pytest.mark.parametrize(
+    ("write", "text"),
+    [
+        (
+            lambda numbers: numbers.map(str, paralelism=2),
+            r"map: there is no option 'paralelism'; did you mean parallelism=\.\.\.\?",
+        ),
+        (lambda numbers: numbers.map(str, retries=2), r"map: there is no option 'retries'"),
+        (lambda numbers: numbers.sum(parallelism=2), r"sum: there is no option 'parallelism'"),
+        (
+            lambda numbers: numbers.sink(print, onerror=sage.Fail()),
+            r"sink: there is no option 'onerror'; did you mean on_error=",
+        ),
+    ],
+)
+def test_an_option_that_is_not_there(write: Callable[[Any], Any], text: str) -> None:
+    with pytest.raises(sage.GraphError, match=text):
+        write(sage.Environment("options").from_iterable([1]))
 
 
 class Locked(sage.MapFunction[Any, Any]):
@@ -490,13 +515,45 @@ async def test_what_shows_only_when_tasks_are_made_stops_the_job_before_any_runs
     assert read == []
 
 
-async def test_a_plain_function_that_forgets_to_await_is_told(recwarn: pytest.WarningsRecorder) -> None:
+FORGETFUL: dict[str, Callable[[sage.Stream[int], Any], Any]] = {
+    "map": lambda numbers, given: numbers.map(given),
+    "blocking map": lambda numbers, given: numbers.map(given, blocking=True),
+    "filter": lambda numbers, given: numbers.filter(given),
+    "filter by key": lambda numbers, given: numbers.key_by(str).filter(given),
+    "inspect": lambda numbers, given: numbers.inspect(given),
+    "flat_map": lambda numbers, given: numbers.flat_map(given),
+    "blocking flat_map": lambda numbers, given: numbers.flat_map(given, blocking=True),
+    "process": lambda numbers, given: numbers.process(lambda value, ctx: given(value)),
+    "map_batch": lambda numbers, given: numbers.map_batch(given, max_size=2),
+    "key_by": lambda numbers, given: numbers.key_by(given),
+    "route": lambda numbers, given: numbers.route(given)["a"],
+    "sum": lambda numbers, given: numbers.sum(given),
+    "distinct": lambda numbers, given: numbers.distinct(given),
+    "connect": lambda numbers, given: numbers.connect(numbers).map(str, given),
+    "sink": lambda numbers, given: numbers.sink(given),
+    "sink, to be tried again": lambda numbers, given: numbers.sink(given, on_error=sage.Retry(delay=3_600)),
+}
+
+
+@pytest.mark.parametrize("operator", FORGETFUL)
+@sage.testing.virtual_time
+async def test_a_plain_function_that_forgets_to_await_is_told(operator: str) -> None:
+    calls: list[Any] = []
+
+    def forgetful(value: Any) -> Any:
+        calls.append(later(value))
+        return calls[-1]
+
     env = sage.Environment("forgotten")
+    stream = FORGETFUL[operator](env.from_iterable([1]), forgetful)
+    if stream is not None:
+        stream.sink(lambda value: None)
     with pytest.raises(
         sage.JobFailed, match=r"something to await \(coroutine\), .* write `async def` and `await` what it"
     ):
-        await env.from_iterable([1]).map(lambda value: later(value)).to_list()
-    assert [str(warning.message) for warning in recwarn] == []
+        await env.run()
+    (call,) = calls
+    assert call.cr_frame is None, "it would warn that it was never awaited"
 
 
 def test_the_context_is_there_only_inside() -> None:

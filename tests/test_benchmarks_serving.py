@@ -31,7 +31,7 @@ BETWEEN_PROCESSES: dict[str, Callable[[Plan, Stage], Outcome]] = {
 @pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:
     """Two processes for all: starting them takes longest."""
-    with Stage(deadline=20) as stage:
+    with Stage(deadline=300) as stage:
         yield stage
 
 

@@ -145,7 +145,7 @@ def promised(example: Path) -> str:
 @pytest.mark.parametrize("example", SCRIPTS, ids=lambda path: path.stem)
 def test_a_script_prints_what_it_says(example: Path) -> None:
     # In a process of its own: it starts others, which import it again.
-    done = subprocess.run([sys.executable, str(example)], capture_output=True, text=True, cwd=ROOT, timeout=60)
+    done = subprocess.run([sys.executable, str(example)], capture_output=True, text=True, cwd=ROOT, timeout=300)
     assert (done.stdout, done.returncode) == (promised(example), 0), done.stderr
 
 

@@ -23,7 +23,7 @@ def really(coroutine: Coroutine[Any, Any, None]) -> None:
     """Run in real time, on the loop that users have."""
 
     async def bounded() -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await coroutine
 
     with asyncio.Runner(loop_factory=fast_loop()) as runner:

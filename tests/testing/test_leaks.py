@@ -43,7 +43,7 @@ async def test_nothing_is_left(tmp_path: Path) -> None:
 
 async def test_what_was_there_before_is_not_counted(tmp_path: Path, go_on: threading.Event) -> None:
     task = asyncio.create_task(asyncio.Event().wait())
-    thread = threading.Thread(target=go_on.wait, args=(10,))
+    thread = threading.Thread(target=go_on.wait, args=(60,))
     thread.start()
     with socket.socket() as before, (tmp_path / "file").open("w"):
         async with assert_nothing_left():
@@ -68,7 +68,7 @@ async def test_a_task_that_was_cancelled_but_not_awaited_is_left() -> None:
 
 
 async def test_a_thread_is_named(go_on: threading.Event) -> None:
-    thread = threading.Thread(target=go_on.wait, args=(10,), name="forgotten")
+    thread = threading.Thread(target=go_on.wait, args=(60,), name="forgotten")
     async with left_behind(r"left behind:\n  thread forgotten$"):
         thread.start()
     go_on.set()
@@ -94,7 +94,7 @@ async def test_a_worker_still_at_work_is_left(go_on: threading.Event) -> None:
 
     def work() -> None:
         loop.call_soon_threadsafe(scope.cancel)
-        go_on.wait(10)
+        go_on.wait(60)
 
     async with left_behind("thread AnyIO worker thread"):
         with scope:
@@ -103,7 +103,7 @@ async def test_a_worker_still_at_work_is_left(go_on: threading.Event) -> None:
 
 async def test_daemon_threads_are_not_counted(go_on: threading.Event) -> None:
     async with assert_nothing_left():
-        threading.Thread(target=go_on.wait, args=(10,), daemon=True).start()
+        threading.Thread(target=go_on.wait, args=(60,), daemon=True).start()
 
 
 @on_linux
@@ -148,7 +148,7 @@ async def test_a_descriptor_that_was_used_again_is_found(tmp_path: Path) -> None
 
 
 async def test_everything_that_is_left_is_told_at_once(go_on: threading.Event) -> None:
-    thread = threading.Thread(target=go_on.wait, args=(10,), name="one more")
+    thread = threading.Thread(target=go_on.wait, args=(60,), name="one more")
     async with left_behind(r"left behind:\n  task forgotten in .*\n  thread one more$"):
         task = asyncio.create_task(asyncio.Event().wait(), name="forgotten")
         thread.start()

