@@ -94,7 +94,7 @@ def test_the_code_of_a_page_runs_and_prints_what_it_says(
     page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    namespace: dict[str, Any] = {"__name__": page.path.stem}
+    namespace: dict[str, Any] = {"__name__": "__main__"}
     real = "<!-- real time -->" in page.text
     with asyncio.Runner(loop_factory=None if real else VirtualLoop) as runner:
         for number, block in enumerate(page.blocks):

@@ -14,7 +14,7 @@ from sage.services.neighbour import type_name
 from sage.transports import CodecError, rpc
 from sage.transports.codec import Codec
 
-__all__ = ["Described", "begun_here", "described", "known_errors", "made_again"]
+__all__ = ["Described", "as_described", "begun_here", "described", "known_errors", "made_again"]
 
 
 class Described(rpc.StandIn):
@@ -38,8 +38,11 @@ _codec = Codec()
 def described(error: Exception) -> Exception:
     """What was raised, as it is sent to another program."""
     begun_here(error)
-    if type(error).__module__ == "builtins":
-        return error
+    return error if type(error).__module__ == "builtins" else as_described(error)
+
+
+def as_described(error: Exception) -> Described:
+    """An error of whatever class as plain values; `made_again` is the way back."""
     arguments: list[Any] | None = list(error.args)
     state = {name: value for name, value in vars(error).items() if name != "__notes__"}
     try:

@@ -73,6 +73,8 @@ class RunningService:
         self._circuit = Circuit(definition.name, definition.breaker) if definition.breaker else None
         self._limiter = _limiter(definition.rate)
         self._seconds = definition.seconds
+        # Its connections belong to the event loop. Here, a method that waits for nothing may be called from any.
+        self._elsewhere = definition.place != "inproc"
         # Nothing on the way but a replica.
         self._direct = not (
             definition.max_concurrency or definition.breaker or definition.rate or definition.retry or self._seconds
@@ -122,6 +124,8 @@ class RunningService:
         try:
             self._check(method, MethodKind.UNARY)
             if self._direct:
+                if self._elsewhere:
+                    self._check_loop()
                 return await self._once(method, args, kwargs)
             with self._in_time(method) as scope:
                 return await self._retrying(self._attempt, scope, method, args, kwargs)

@@ -328,3 +328,28 @@ def test_a_function_that_exits_ends_the_program_without_a_word(
         sage.run(env)
     assert (exits.value.code, closed) == (3, ["closed"])
     assert (capfd.readouterr(), caplog.messages) == (("", ""), [])
+
+
+class Odd(Exception):
+    """One of the program's own."""
+
+
+@pytest.mark.parametrize("transport", ["zmq", "shm"])
+async def test_a_dead_letter_crosses_channels_that_encode(transport: str) -> None:
+    def fail(value: int) -> int:
+        error = Odd(value) if value else ValueError("nought", value)
+        error.add_note("a note")
+        raise error
+
+    env = sage.Environment("letters", transport=transport)
+    failing = env.from_iterable(range(2)).map(fail, name="fail", on_error=sage.DeadLetter())
+    failing.sink(print)
+    letters = await failing.side_output("dead_letters").to_list()
+    assert [(letter.value, letter.operator, letter.subtask, letter.attempts) for letter in letters] == [
+        (0, "fail", 0, 1),
+        (1, "fail", 0, 1),
+    ]
+    assert [(type(letter.error), letter.error.args, letter.error.__notes__) for letter in letters] == [
+        (ValueError, ("nought", 0), ["a note"]),
+        (Odd, (1,), ["a note"]),
+    ]
