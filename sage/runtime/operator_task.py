@@ -54,7 +54,7 @@ class OperatorTask(Task):
         self._surroundings = copy_context()
         # What work on the spot has left to do, and what went wrong in it.
         self._rest: tuple[Iterator[Emission], int] | None = None
-        self._error: Exception | None = None
+        self._error: BaseException | None = None
         self._pace = Pace(context.budget, context.batch_size)
         # Whether it has ended by itself.
         self._over = False
@@ -218,7 +218,9 @@ class OperatorTask(Task):
                     self._let_go()
             else:
                 self._rest = emissions, records
-        except Exception as error:  # it is this task's, and not that of whoever sent the batch
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # it is this task's, and not that of whoever sent the batch
             self._error = error
 
     async def _go_on(self) -> None:

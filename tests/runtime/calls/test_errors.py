@@ -241,3 +241,18 @@ def test_endpoints_and_replies_belong_together() -> None:
     env.from_iterable([1]).reply()
     with pytest.raises(sage.GraphError, match="answers nobody"):
         env.start()
+
+
+@virtual_time
+async def test_what_a_plain_function_raises_is_not_taken_for_the_cancellation_of_its_caller() -> None:
+    def stop(value: int) -> int:
+        raise asyncio.CancelledError
+
+    env = sage.Environment("stopped")
+    env.endpoint("x").map(stop, name="stop").reply()
+    with pytest.raises(sage.JobFailed):
+        async with env.start() as job:
+            with pytest.raises(sage.JobFailed, match="operator 'stop' failed: CancelledError"):
+                await job.call("x", 1)
+            assert job.open_calls == 0
+            await job.wait()
