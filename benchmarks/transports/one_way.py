@@ -82,6 +82,7 @@ def arrays(plan: Plan, stage: Stage) -> Outcome:
     duels = [
         Duel(zmq, raw),
         Duel(shm, zmq, {"speed": (3.5, None)}),
+        Duel(sage_queues.filled("sage shm, filled in place", flow, maxsize=_OF_ARRAYS), zmq),
         Duel(standard_library.queue(slow_flow), raw),
     ]
     return hold_duels(name, title, duels, SPEED, plan, stage)

@@ -5,14 +5,14 @@ from functools import partial
 from typing import Any
 
 from benchmarks.event_loops import on_loop
-from benchmarks.transports.flow import Flow, Lists, give, hear, take
+from benchmarks.transports.flow import Arrays, Flow, Lists, give, hear, take
 from benchmarks.transports.round_trip import Trips, answer_trips, ask_trips
 from benchmarks.transports.stage import Way
 from benchmarks.transports.worker import Figures, Port
-from sage.transports import QueueDescriptor, RPCQueueDescriptor, create_queue, resolve_descriptor
+from sage.transports import QueueDescriptor, RPCQueueDescriptor, SageQueueDescriptor, create_queue, resolve_descriptor
 from sage.transports.zmq import KeyPair
 
-__all__ = ["each", "encrypted_lists", "lists", "many", "there_and_back"]
+__all__ = ["each", "encrypted_lists", "filled", "lists", "many", "there_and_back"]
 
 
 def each(name: str, kind: str, flow: Flow, **options: Any) -> Way:
@@ -35,6 +35,11 @@ def lists(name: str, kind: str, flow: Flow, **options: Any) -> Way:
 def many(name: str, kind: str, flow: Lists, **options: Any) -> Way:
     """`await queue.put_many(some)` and `await queue.get_many(len(some))`: each record is an item."""
     return Way(name, partial(_take_many, kind, options, flow), partial(_give_many, flow), flow.records)
+
+
+def filled(name: str, flow: Arrays, **options: Any) -> Way:
+    """Arrays that are made in shared memory, `await queue.room(nbytes)`; of each only the ends are written to."""
+    return Way(name, partial(_take, "sage", options, flow), partial(_give_filled, flow), flow.records)
 
 
 def encrypted_lists(name: str, flow: Flow, maxsize: int) -> Way:
@@ -62,6 +67,22 @@ def _give(flow: Flow, port: Port) -> Figures:
     async def program() -> Figures:
         async with resolve_descriptor(await hear(port)) as queue:
             return await give(port, flow, queue.put)
+
+    return on_loop(program)
+
+
+def _give_filled(flow: Arrays, port: Port) -> Figures:
+    import numpy
+
+    async def program() -> Figures:
+        async with SageQueueDescriptor[Any].from_dict(await hear(port)) as queue:
+
+            async def put(item: Any) -> None:
+                array = numpy.frombuffer(await queue.room(item.nbytes), item.dtype)
+                array[0], array[-1] = item[0], item[-1]
+                await queue.put(array)
+
+            return await give(port, flow, put)
 
     return on_loop(program)
 
