@@ -54,14 +54,14 @@ class FunctionContext(Protocol):
         """How many parallel instances there are."""
         ...
 
-    async def call_service(self, service: str, method: str, *args: Any, **kwargs: Any) -> Any:
+    async def call_service(self, service: str, method: str, /, *args: Any, **kwargs: Any) -> Any:
         """Call a registered service and return its answer.
 
         Cancel safety: cancelling the call cancels it at the service.
         """
         ...
 
-    def call_service_async(self, service: str, method: str, *args: Any, **kwargs: Any) -> Any:
+    def call_service_async(self, service: str, method: str, /, *args: Any, **kwargs: Any) -> Any:
         """Start the call and return a task to await."""
         ...
 
@@ -92,14 +92,14 @@ class Function(ABC):  # noqa: B024  # the classes derived from it have abstract 
         """A logger named after the operator."""
         return self.context.logger
 
-    async def call_service(self, service: str, method: str, *args: Any, **kwargs: Any) -> Any:
+    async def call_service(self, service: str, method: str, /, *args: Any, **kwargs: Any) -> Any:
         """Call a registered service and return its answer.
 
         Cancel safety: cancelling the call cancels it at the service.
         """
         return await self.context.call_service(service, method, *args, **kwargs)
 
-    def call_service_async(self, service: str, method: str, *args: Any, **kwargs: Any) -> Any:
+    def call_service_async(self, service: str, method: str, /, *args: Any, **kwargs: Any) -> Any:
         """Start the call and return a task to await."""
         return self.context.call_service_async(service, method, *args, **kwargs)
 

@@ -72,14 +72,14 @@ class RuntimeContext(Protocol):
         """
         ...
 
-    async def call_service(self, service: str, method: str, *args: Any, **kwargs: Any) -> Any:
+    async def call_service(self, service: str, method: str, /, *args: Any, **kwargs: Any) -> Any:
         """Call a registered service and return its answer.
 
         Cancel safety: cancelling the call cancels it at the service.
         """
         ...
 
-    def call_service_async(self, service: str, method: str, *args: Any, **kwargs: Any) -> Any:
+    def call_service_async(self, service: str, method: str, /, *args: Any, **kwargs: Any) -> Any:
         """Start the call and return a task to await."""
         ...
 

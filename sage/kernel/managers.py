@@ -45,7 +45,7 @@ class TaskManager(Protocol):
 class ServiceManager(Protocol):
     """Finds and calls the services of a job."""
 
-    async def call(self, service: str, method: str, *args: Any, **kwargs: Any) -> Any:
+    async def call(self, service: str, method: str, /, *args: Any, **kwargs: Any) -> Any:
         """Call a service and return its answer.
 
         Cancel safety: cancelling the call cancels it at the service.

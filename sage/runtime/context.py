@@ -131,13 +131,13 @@ class TaskContext:
                 f"operator {self.name!r}: the program has no services; register one with env.register_service"
             ) from None
 
-    async def call_service(self, service: str, method: str, *args: Any, **kwargs: Any) -> Any:
+    async def call_service(self, service: str, method: str, /, *args: Any, **kwargs: Any) -> Any:
         """See `RuntimeContext.call_service`.
 
         Cancel safety: cancelling the call cancels it at the service.
         """
         return await self.services.call(service, method, *args, **kwargs)
 
-    def call_service_async(self, service: str, method: str, *args: Any, **kwargs: Any) -> "asyncio.Task[Any]":
+    def call_service_async(self, service: str, method: str, /, *args: Any, **kwargs: Any) -> "asyncio.Task[Any]":
         """See `RuntimeContext.call_service_async`."""
         return asyncio.get_running_loop().create_task(self.call_service(service, method, *args, **kwargs))

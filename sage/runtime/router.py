@@ -133,7 +133,8 @@ class Router:
             # All parts are counted before the first goes: it may be answered on the spot, and its call end with it.
             parts = [(edge, index, part) for edge in edges for index, part in self._split(edge, batch)]
             for _, _, part in parts:
-                self._count(part.calls or [])
+                assert part.calls is not None, "every part of a batch with calls has its own"
+                self._count(part.calls)
             for edge, index, part in parts:
                 self._send(edge, index, part)
         else:

@@ -29,13 +29,13 @@ class ServiceContext:
         self.services = services
         self.logger = logging.getLogger(f"sage.service.{name}")
 
-    async def call_service(self, service: str, method: str, *args: Any, **kwargs: Any) -> Any:
+    async def call_service(self, service: str, method: str, /, *args: Any, **kwargs: Any) -> Any:
         """Call a registered service and return its answer.
 
         Cancel safety: cancelling the call cancels it at the service.
         """
         return await self.services.call(service, method, *args, **kwargs)
 
-    def call_service_async(self, service: str, method: str, *args: Any, **kwargs: Any) -> "asyncio.Task[Any]":
+    def call_service_async(self, service: str, method: str, /, *args: Any, **kwargs: Any) -> "asyncio.Task[Any]":
         """The same as a task."""
         return asyncio.get_running_loop().create_task(self.call_service(service, method, *args, **kwargs))

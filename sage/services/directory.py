@@ -69,7 +69,7 @@ class ServiceDirectory:
             raise UnknownService(f"{label} is {problem}; there is {', '.join(self._proxies) or 'no service'}")
         return self._proxies[names[0]]
 
-    async def call(self, service: str, method: str, *args: Any, **kwargs: Any) -> Any:
+    async def call(self, service: str, method: str, /, *args: Any, **kwargs: Any) -> Any:
         """Call a service and return its answer.
 
         Cancel safety: cancelling the call cancels it at the service.
@@ -81,7 +81,7 @@ class ServiceDirectory:
         return await self.named(service).call(method, args, kwargs)
 
     def stream(
-        self, service: str, method: str, *args: Any, **kwargs: Any
+        self, service: str, method: str, /, *args: Any, **kwargs: Any
     ) -> AbstractAsyncContextManager[AsyncGenerator[Any, None]]:
         """The stream with which a service answers, closed with the block: ``async with services.stream(...) as items``.
 

@@ -39,4 +39,7 @@ class Restart:
 
     def pause(self, attempt: int) -> float:
         """Seconds before the `attempt`-th restart in a row, counted from 1."""
-        return float(min(self.max_delay, self.delay * self.backoff ** (attempt - 1)))
+        try:
+            return float(min(self.max_delay, self.delay * self.backoff ** (attempt - 1)))
+        except OverflowError:  # beyond any number
+            return float(self.max_delay) if self.delay else 0.0

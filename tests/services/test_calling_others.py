@@ -199,3 +199,27 @@ async def test_those_that_start_later_are_known_also_when_a_factory_makes_them()
             while services.statistics()["asker"].restarts == 0 or not (await services.health())["asker"]["ok"]:
                 await asyncio.sleep(0.005)
         assert [number async for number in services["asker"].count("made", 3)] == [0, 1, 2]
+
+
+class Labels(sage.Service):
+    """Takes arguments with the names that `call_service` has for its own."""
+
+    async def tag(self, service: str, method: str) -> str:
+        return f"{service}/{method}"
+
+
+class Tagging(sage.MapFunction[str, str]):
+    async def map(self, value: str) -> str:
+        first: str = await self.call_service("labels", "tag", service=value, method="one")
+        second: str = await self.call_service_async("labels", "tag", service=value, method="two")
+        return f"{first} {second}"
+
+
+@pytest.mark.parametrize("place", ["inproc", "zmq"])
+async def test_a_method_may_name_its_arguments_service_and_method(place: Any) -> None:
+    env = sage.Environment("labels")
+    env.register_service("labels", Labels, place=place)
+    results: list[str] = []
+    env.from_iterable(["a", "b"]).map(Tagging()).sink(results.append)
+    await env.run()
+    assert results == ["a/one a/two", "b/one b/two"]

@@ -410,6 +410,13 @@ def test_options_that_cannot_be(options: dict[str, Any], text: str) -> None:
         env.register_service("echo", Echo, **options)
 
 
+def test_delays_of_restarts_grow_up_to_the_longest() -> None:
+    restart = sage.Restart(attempts=9, delay=0.5, backoff=3, max_delay=10)
+    assert [restart.pause(attempt) for attempt in range(1, 6)] == [0.5, 1.5, 4.5, 10, 10]
+    assert restart.pause(10_000) == 10
+    assert sage.Restart(delay=0).pause(10_000) == 0
+
+
 def test_services_that_cannot_be() -> None:
     env = sage.Environment("bad")
 
