@@ -31,12 +31,14 @@ class RecordFailed(OperatorError):
     Attributes:
         value: the record.
         cause: what the function raised.
+        step: what the function is for, when it is not the operator's own work but a step behind it; else empty.
     """
 
-    def __init__(self, value: Any, cause: BaseException) -> None:
+    def __init__(self, value: Any, cause: BaseException, *, step: str = "") -> None:
         super().__init__(f"{type(cause).__name__}: {cause} (record: {shorten(value)})")
         self.value = value
         self.cause = cause
+        self.step = step
         self.__cause__ = cause
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -194,6 +194,7 @@ class JobFailed(JobError):
         place = f"operator {operator!r}" + (f" (subtask {subtask} of {parallelism})" if parallelism > 1 else "")
         if isinstance(error, RecordFailed):
             cause, self.record = error.cause, error.value
+            place = f"{error.step} behind {place}" if error.step else place
             super().__init__(f"{place} failed on record {shorten(error.value)}: {_told(cause)}", job=job)
         else:
             cause, self.record = error, None

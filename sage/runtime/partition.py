@@ -112,7 +112,7 @@ class _ByChoice(_Chosen):
                     f"return a number from 0 to {self.targets - 1}"
                 )
         except Exception as error:
-            raise RecordFailed(value, error) from error
+            raise RecordFailed(value, error, step="partition") from error
         return target
 
 

@@ -71,7 +71,8 @@ async def test_a_failure_on_a_record_names_it(program: str, engine: PlainEngine 
             await env.run()
     failure = caught.value
     assert (failure.job, failure.operator, failure.subtask, failure.record) == ("seven", "bad", 0, 7)
-    assert str(failure).startswith("job 'seven': operator 'bad' failed on record 7: ")
+    where = "partition behind operator 'bad'" if program == "partition" else "operator 'bad'"
+    assert str(failure).startswith(f"job 'seven': {where} failed on record 7: ")
     if program == "partition":
         assert isinstance(failure.__cause__, sage.GraphError)
     else:
