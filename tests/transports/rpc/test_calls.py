@@ -381,7 +381,7 @@ class TestCancellation:
             RpcClient(server.address) as client,
         ):
             calls = [asyncio.create_task(client.call("hang")) for _ in range(5)]
-            await until(lambda: server.statistics().waiting == 2)
+            await until(lambda: server.statistics().waiting == 2 and probe.started == 3)
             await server.aclose()
             assert (probe.started, probe.cancelled) == (3, 3)
             results = await asyncio.gather(*calls, return_exceptions=True)
