@@ -450,7 +450,7 @@ class TestLimits:
         probe = Probe()
         async with served(probe.methods(), max_concurrency=1) as (server, client):
             calls = [asyncio.create_task(client.call("hang")) for _ in range(3)]
-            await until(lambda: server.statistics().waiting == 2)
+            await until(lambda: server.statistics().waiting == 2 and probe.started == 1)
             calls[1].cancel()
             await until(lambda: server.statistics().waiting == 1)
             calls[0].cancel()
