@@ -14,6 +14,7 @@ import pytest
 
 import sage
 from sage.services.described import Described
+from sage.services.directory import ServiceDirectory
 from sage.services.envelope import Raised
 from sage.services.exposed import exposed, server_keys
 from sage.transports.rpc import RpcServer
@@ -39,6 +40,17 @@ def environment() -> sage.Environment:
     env = sage.Environment("offered")
     env.register_service("echo", Echo, prefix="> ")
     return env
+
+
+@asynccontextmanager
+async def reached(env: sage.Environment, **options: Any) -> AsyncIterator[ServiceDirectory]:
+    """The services of `env`, exposed here and connected to."""
+    async with (
+        env.services() as services,
+        exposed(services, "tcp://127.0.0.1:0") as server,
+        sage.connect(server.address, **options) as there,
+    ):
+        yield there
 
 
 async def test_another_program_calls_streams_and_cancels() -> None:
@@ -117,11 +129,7 @@ class Failing(sage.Service):
 async def failing(**options: Any) -> AsyncIterator[Any]:
     env = sage.Environment("failing")
     env.register_service("failing", Failing)
-    async with (
-        env.services() as services,
-        exposed(services, "tcp://127.0.0.1:0") as server,
-        sage.connect(server.address, **options) as there,
-    ):
+    async with reached(env, **options) as there:
         yield there["failing"]
 
 
@@ -234,11 +242,7 @@ class Named(sage.Service):
 async def test_arguments_may_have_any_name() -> None:
     env = sage.Environment("named")
     env.register_service("named", Named)
-    async with (
-        env.services() as services,
-        exposed(services, "tcp://127.0.0.1:0") as server,
-        sage.connect(server.address) as there,
-    ):
+    async with reached(env) as there:
         assert await there["named"].ask(service=1, method=2) == [1, 2]
         assert [item async for item in there["named"].items(service=1, method=2)] == [1, 2]
 
@@ -246,11 +250,7 @@ async def test_arguments_may_have_any_name() -> None:
 async def test_a_name_may_have_a_dot() -> None:
     env = sage.Environment("dotted")
     env.register_service("models.echo", Echo)
-    async with (
-        env.services() as services,
-        exposed(services, "tcp://127.0.0.1:0") as server,
-        sage.connect(server.address) as there,
-    ):
+    async with reached(env) as there:
         assert await there["models.echo"].say("x") == "x"
 
 
