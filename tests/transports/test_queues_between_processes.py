@@ -304,6 +304,31 @@ async def test_a_producer_is_killed_while_it_waits_for_room(crew: Crew) -> None:
     await killed.ended()
 
 
+async def test_only_the_host_is_told_that_a_producer_was_killed_while_consumers_elsewhere_wait(
+    crew: Crew, caplog: pytest.LogCaptureFixture
+) -> None:
+    killed, one = await crew.workers(2)
+    async with crew.queue(8) as queue:
+        taking = asyncio.create_task(one.do(Hands.take_until, queue.to_dict(), END))
+        putting = asyncio.create_task(killed.do(Hands.put, queue.to_dict(), "killed", 0, 1_000_000))
+        before = await one.do(Hands.takes)
+        while await one.do(Hands.takes) < before + 20:
+            await asyncio.sleep(0)
+        await crew.kill(killed)
+        while not caplog.messages:
+            await asyncio.sleep(0.002)
+        assert f"process {killed.pid}" in caplog.messages[0]
+        assert "went away" in caplog.messages[0]
+        await queue.put(END)
+        first = await taking
+        assert first.pop() == END
+        assert numbers(first, "killed") == list(range(len(first)))
+        with pytest.raises(Gone):
+            await putting
+    assert len(caplog.messages) == 1
+    await killed.ended()
+
+
 async def test_consumers_elsewhere_go_on_when_a_producer_is_killed(crew: Crew) -> None:
     killed, producer, one, other = await crew.workers(4)
     async with crew.queue(32) as queue:

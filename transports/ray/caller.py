@@ -244,6 +244,10 @@ class Consumer(Caller[FrameSeat], Taker):
         """See `Taker.recall`."""
         self.tell("recalled")
 
+    def warn(self, message: str) -> None:
+        """See `Taker.warn`."""
+        self.tell("warned", message)
+
     def finished(self) -> None:
         """See `ConsumerPeer.finished`."""
         if not self._finished:

@@ -18,6 +18,9 @@ class Taker(ConsumerPeer):
     def recall(self) -> None:
         """Ask for the frames that it has not opened."""
 
+    def warn(self, message: str) -> None:
+        """Have it logged where the end is."""
+
 
 class FrameSeat(ConsumerSeat):
     """One end that takes frames.
@@ -98,6 +101,7 @@ class FrameQueue(HostedQueue):
     """A hosted queue of packed frames. All its ends are elsewhere."""
 
     _consumers: list[FrameSeat]  # type: ignore[assignment]
+    _mark = Loss
 
     def __init__(self, name: str, address: str, capacity: int | None) -> None:
         super().__init__(name, address, capacity)
@@ -141,3 +145,13 @@ class FrameQueue(HostedQueue):
         if not self.items and any(seat.demand and not seat.pending for seat in self._consumers):
             for seat in self._consumers:
                 seat.recall()
+
+    def _told_to_host(self, mark: Loss, seat: ConsumerSeat) -> bool:
+        """See `HostedQueue._told_to_host`; the host is an end as well, and takes the mark if it is the one who gets."""
+        assert isinstance(seat, FrameSeat)
+        if seat.hosts:
+            return False
+        for other in self._consumers:
+            if other.hosts:
+                other.peer.warn(mark.message)
+        return True

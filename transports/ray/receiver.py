@@ -5,6 +5,7 @@ items are taken here. If this process dies first, or does not need them, they go
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -22,6 +23,7 @@ __all__ = ["RayReceiver"]
 
 T = TypeVar("T")
 
+_logger = logging.getLogger("sage.transports")
 # As many records are asked for as are taken in this time, at least 1 and at most so many. So a worker that takes a
 # second for each keeps none from the others, and a quick reader is not held up by a round trip for each.
 _AHEAD_SECONDS = 0.02
@@ -177,6 +179,8 @@ class RayReceiver(ReceiveChannel[T]):
         elif name == "finished":
             self._finished = True
             self._announce()
+        elif name == "warned":
+            _logger.warning("channel %r (%s): %s", self.name, self.address, *arguments)
 
     def stands(self, standing: Standing) -> None:
         """See `LineEvents.stands`."""

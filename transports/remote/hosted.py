@@ -43,6 +43,9 @@ class HostedQueue(MemoryQueue[Any]):
         capacity: how many records it holds; `None` for no bound.
     """
 
+    # What stands in the queue where a sender's items stop because it went away.
+    _mark: type = _Lost
+
     def __init__(self, name: str, address: str, capacity: int | None) -> None:
         self._consumers: list[ConsumerSeat] = []
         self._announce_here: Callable[[], None] = lambda: None
@@ -333,7 +336,7 @@ class HostedQueue(MemoryQueue[Any]):
         """Give a consumer up to `most` items; tell whether the oldest one left can be given to anybody."""
         if seat.gone:  # while others were served
             return True
-        given, records = self._next(seat.demand, most)
+        given, records = self._next(seat, most)
         if given:
             self._consumers.remove(seat)  # the others come first the next time
             self._consumers.append(seat)
@@ -358,19 +361,23 @@ class HostedQueue(MemoryQueue[Any]):
                 error,
             )
 
-    def _next(self, demand: int, most: int) -> tuple[list[tuple[Any, int]], int]:
-        """Up to `most` items with no more records than are demanded, but for the last; and their records."""
+    def _next(self, seat: ConsumerSeat, most: int) -> tuple[list[tuple[Any, int]], int]:
+        """Up to `most` items with no more records than a consumer demands, but for the last; and their records."""
         given: list[tuple[Any, int]] = []
-        records = 0
+        records, demand = 0, seat.demand
         while self.items and len(given) < most and records < demand:
             item, size = self.items.take_one()
-            if isinstance(item, _Lost):
-                self.losses -= 1
-                _logger.warning("%s", item.error)
+            if isinstance(item, self._mark) and self._told_to_host(item, seat):
                 continue
             given.append((item, size))
             records += size
         return given, records
+
+    def _told_to_host(self, mark: Any, seat: ConsumerSeat) -> bool:
+        """A consumer is about to be given the mark of a lost sender: that is the host's to know, and others go on."""
+        self.losses -= 1
+        _logger.warning("%s", mark.error)
+        return True
 
 
 class HostedSender(MemorySender[T]):
