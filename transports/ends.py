@@ -99,7 +99,9 @@ class SharedEnds(ChannelDescriptor[T]):
         """Close what this descriptor opened; who waits at it is refused.
 
         What it has put arrives. If it owns the queue (that is: it was made or opened, not resolved or cloned), that is
-        closed too, and drops what nobody got. Closing twice is harmless.
+        closed too, and drops what nobody got. Whoever puts elsewhere knows it when this returns, but for one whose loop
+        has been held up for a second or more: what that puts before it learns of it is dropped, too. Closing twice is
+        harmless.
 
         Cancel safety: when cancelled, all is closed all the same, but the arrival of what was put was not waited for.
 

@@ -7,6 +7,8 @@ put, and any may get::
     elsewhere  queue = resolve_descriptor(received);    await queue.put(item);  await queue.aclose()
 
 One bound holds for all who put, and each item goes to one of those who get. What one task puts arrives in that order.
+No method has a `timeout` or a `block` of its own: ``async with asyncio.timeout(5):`` bounds any wait, and `put_nowait`
+and `get_nowait` do not wait.
 """
 
 import asyncio
@@ -42,6 +44,9 @@ class QueueDescriptor(SharedEnds[T]):
 
     async def put(self, item: T) -> None:
         """Put an item in, waiting while the queue is full.
+
+        When it returns, the item has its place in the queue, and may still be on its way there. Nobody is told if it is
+        dropped because the host closes the queue meanwhile; `aclose` tells if the host went away without it.
 
         Cancel safety: when cancelled, the item was not put, and whoever waits behind is not held up.
 

@@ -11,6 +11,7 @@ from sage.transports import (
     ClosedChannel,
     PythonQueueDescriptor,
     QueueDescriptor,
+    ReceiverClosed,
     WouldBlock,
     create_queue,
     get_queue_backend_info,
@@ -48,6 +49,22 @@ async def test_a_resolved_descriptor_puts_over_the_wire_and_closing_it_does_not_
             async with resolve_descriptor(description, local=False) as far:
                 await far.put(number)
         assert [await queue.get() for _ in range(3)] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("kind", ["sage", "rpc"])
+async def test_once_its_host_has_closed_it_nothing_more_is_accepted_elsewhere(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sage.transports.shm.host._CLOSING_PATIENCE", 60)  # however slow the machine is
+    monkeypatch.setattr("sage.transports.zmq.host._FAREWELL", 60)
+    queue = await create_queue(kind, maxsize=8).open()
+    far = resolve_descriptor(queue.to_dict(), local=False)
+    await far.put("got")
+    assert await queue.get() == "got"
+    await queue.aclose()
+    with pytest.raises(ReceiverClosed):
+        await far.put("refused")
+    await far.aclose()
 
 
 async def test_clones_name_the_same_queue_also_before_first_use() -> None:

@@ -171,7 +171,7 @@ async def test_a_hook_of_the_codec_may_put() -> None:
         items = await all_there(host)
         assert (items[:2], items[3]) == (["first", "within"], 1)
         assert len(items) == 111
-        assert sender_of(far)._purse.available == host._place.queue.lent  # type: ignore[union-attr]
+        assert sender_of(far)._purse.available == host._place.queue.lender.lent  # type: ignore[union-attr]
 
 
 # -- get -------------------------------------------------------------------------------------------------------------

@@ -9,8 +9,10 @@ from msgpack import Packer
 from sage.transports.codec.arrays import numpy_writer
 from sage.transports.codec.buffers import LARGE, WRITERS as BUFFER_WRITERS, lifted
 from sage.transports.codec.extensions import CARRIED, WRITERS
+from sage.transports.codec.marks import NAMED, extension
 from sage.transports.codec.pickles import write_pickle
 from sage.transports.codec.places import place_of
+from sage.transports.codec.shapes import Shape, shape_of
 from sage.transports.codec.types import Types
 from sage.transports.errors import CodecError
 
@@ -156,6 +158,10 @@ class Encoder:
             reason = str(error)
         elif culprit is not None:
             reason = f"{type(error).__name__}: {error}"
+        elif isinstance(error, BufferError):
+            return CodecError(
+                "cannot encode a memoryview that is not C-contiguous: send numpy.asarray(view), or bytes(view)"
+            )
         elif "recursion" in str(error):
             return CodecError("cannot encode a value that holds itself or nests more than a thousand levels deep")
         else:
@@ -169,14 +175,10 @@ def _name(cls: type[Any]) -> str:
 
 
 def _how_to_carry(cls: type[Any]) -> str:
-    name = cls.__name__
+    shape = shape_of(cls, extension(NAMED))
+    functions = "" if isinstance(shape, Shape) else ", encode=..., decode=..."
+    remedy = f"call register_type({cls.__name__}{functions}) on both sides"
     base = next((base for base in cls.__mro__ if base in CARRIED or numpy_writer(base)), None)
     if base is not None:
-        return (
-            f"only {_name(base)} itself travels, not its subclasses: convert it, "
-            f"or call register_type({name}, encode=..., decode=...) on both sides"
-        )
-    return (
-        f"call register_type({name}) on both sides, with encode= and decode= if it is no dataclass, NamedTuple or Enum "
-        "(or allow pickle, between processes that trust each other)"
-    )
+        return f"only {_name(base)} itself travels, not its subclasses: convert it, or {remedy}"
+    return f"{remedy} (or allow pickle, between processes that trust each other)"

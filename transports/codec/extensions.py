@@ -1,8 +1,9 @@
 """What the codec makes of msgpack: the layout of every body, and the table of extensions.
 
 Msgpack by itself carries `None`, `bool`, `int` of 64 bits, `float`, `str` (UTF-8; no lone surrogates), `bytes`, `list`
-and `dict` (with keys of any type here). `bytearray` and `memoryview` are packed as `bytes` and arrive as such. Exact
-types only. Numbers of several bytes inside payloads are big-endian; `[...]` is a msgpack array, `{...}` a map.
+and `dict` (with keys of any type here). `bytearray` and `memoryview` are packed as `bytes` and arrive as such: of a
+view the bytes, but neither its format nor its shape, which a NumPy array keeps. Exact types only. Numbers of several
+bytes inside payloads are big-endian; `[...]` is a msgpack array, `{...}` a map.
 
 **A body** is ``[sizes, [item, ...]]``. `sizes` is nil when each item counts as one record, else ``[size, ...]``, one
 number for each item. What travels as one value is a body of one item without sizes. **Buffers** are byte strings beside
@@ -46,6 +47,7 @@ code  is             payload
 39    datetime       date, time
 40    timedelta      days (4, signed), seconds (4), microseconds (4)
 41    path           "P" (posix), "W" (windows): pure; "p", "w": concrete; then the path in UTF-8
+42    time zone      zone, not 0
 ====  =============  ===============================================================================================
 
 A *zone* is one byte: 0 for none, 1 for UTC, 2 for a fixed offset, followed by microseconds east of UTC (8, signed) and
@@ -59,6 +61,7 @@ import pathlib
 import re
 import struct
 import uuid
+import zoneinfo
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -78,6 +81,7 @@ from sage.transports.codec.marks import (
     TIMEDELTA,
     TUPLE,
     UUID,
+    ZONE,
     Mark,
     extension,
 )
@@ -86,10 +90,12 @@ from sage.transports.codec.times import (
     read_datetime,
     read_time,
     read_timedelta,
+    read_zone,
     write_date,
     write_datetime,
     write_time,
     write_timedelta,
+    write_zone,
 )
 from sage.transports.errors import CodecError
 
@@ -198,6 +204,7 @@ READERS: Final[dict[int, Callable[[bytes], Any]]] = {
     DATETIME: read_datetime,
     TIMEDELTA: read_timedelta,
     PATH: _read_path,
+    ZONE: read_zone,
 }
 
 #: How values are written that msgpack does not know: as an extension, or as a list that begins with a mark.
@@ -215,6 +222,8 @@ WRITERS: Final[dict[type[Any], Callable[[Any], Any]]] = {
     datetime.time: lambda value: extension(TIME, write_time(value)),
     datetime.datetime: lambda value: extension(DATETIME, write_datetime(value)),
     datetime.timedelta: lambda value: extension(TIMEDELTA, write_timedelta(value)),
+    datetime.timezone: lambda value: extension(ZONE, write_zone(value)),
+    zoneinfo.ZoneInfo: lambda value: extension(ZONE, write_zone(value)),
     **dict.fromkeys(_PATH_LETTERS, _write_path),
 }
 

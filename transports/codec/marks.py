@@ -34,6 +34,7 @@ __all__ = [
     "TUPLE",
     "UUID",
     "VIEW",
+    "ZONE",
     "Mark",
     "extension",
 ]
@@ -43,7 +44,7 @@ TUPLE, SET, FROZENSET, RANGE, SLICE, BYTES, VIEW, ARRAY, NDARRAY, NUMPY_SCALAR, 
 LAST_MARK = 31
 
 # Values by themselves.
-BUFFER, INT, DECIMAL, COMPLEX, UUID, DATE, TIME, DATETIME, TIMEDELTA, PATH = range(32, 42)
+BUFFER, INT, DECIMAL, COMPLEX, UUID, DATE, TIME, DATETIME, TIMEDELTA, PATH, ZONE = range(32, 43)
 
 
 def extension(code: int, payload: bytes = b"") -> Any:

@@ -13,10 +13,12 @@ __all__ = [
     "read_datetime",
     "read_time",
     "read_timedelta",
+    "read_zone",
     "write_date",
     "write_datetime",
     "write_time",
     "write_timedelta",
+    "write_zone",
 ]
 
 _DATE = struct.Struct(">HBB")
@@ -72,6 +74,20 @@ def write_timedelta(value: datetime.timedelta) -> bytes:
 def read_timedelta(payload: bytes) -> datetime.timedelta:
     """What `write_timedelta` wrote."""
     return datetime.timedelta(*_TIMEDELTA.unpack(payload))
+
+
+def write_zone(value: datetime.tzinfo) -> bytes:
+    """The zone as in a time. Raises `CodecError` for zones of other libraries."""
+    kind, zone = _write_zone(value)
+    return bytes((kind,)) + zone
+
+
+def read_zone(payload: bytes) -> datetime.tzinfo:
+    """What `write_zone` wrote."""
+    zone: datetime.tzinfo | None = _read_zone(payload[0], payload[1:])
+    if zone is None:
+        raise CodecError("its zone is none")
+    return zone
 
 
 def _write_zone(zone: datetime.tzinfo | None) -> tuple[int, bytes]:

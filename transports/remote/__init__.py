@@ -1,6 +1,7 @@
 """What transports share whose queue lives at a host and whose other ends live elsewhere.
 
-Read `links` for what a transport must bring, `hosted` and `seats` for the host, `sender` and `receiver` for the others.
+Read `links` for what a transport must bring, `hosted`, `seats` and `lending` for the host, `sender` (with `purse` and
+`want`) and `receiver` for the others.
 """
 
 from sage.transports.remote.descriptor import Host, HostedQueueDescriptor

@@ -35,6 +35,9 @@ class Host(ABC):
     async def aclose(self) -> None:
         """Stop serving. What `SenderPeer.unwanted` and `ConsumerPeer.finished` told before still goes out.
 
+        It returns when all senders know that nothing more is wanted. For one that does not listen (its process is held
+        up, say), it does not wait longer than a moment.
+
         Cancel safety: when cancelled, everything is closed all the same.
         """
 

@@ -1,9 +1,7 @@
 """A queue at its host: the local ends, and the remote senders and consumers that share its bound.
 
-It is the memory queue of this process, with seats (see `seats`) for those who sit elsewhere. Places are lent to remote
-senders ahead of what they send. They count as taken, and are asked back when somebody waits for them::
-
-    capacity = queued + handed over and not released + lent + free
+It is the memory queue of this process, with seats (see `seats`) for those who sit elsewhere. Senders there are lent
+places (see `lending`); consumers there are given items, which stay in the queue until they are acknowledged.
 """
 
 import logging
@@ -15,6 +13,7 @@ from sage.transports.codec import Items
 from sage.transports.errors import BrokenChannel, CodecError
 from sage.transports.memory import MemorySender
 from sage.transports.memory_queue import MemoryQueue
+from sage.transports.remote.lending import Lender
 from sage.transports.remote.links import ConsumerPeer, SenderPeer
 from sage.transports.remote.seats import ConsumerSeat, SenderSeat
 
@@ -23,8 +22,6 @@ __all__ = ["HostedQueue", "HostedSender"]
 T = TypeVar("T")
 
 _logger = logging.getLogger("sage.transports")
-# What a share is cut from when the queue has no bound.
-_PLENTY = 1 << 14
 
 
 class _Lost:
@@ -41,6 +38,10 @@ class HostedQueue(MemoryQueue[Any]):
         name: the channel's name.
         address: where it lives, for errors.
         capacity: how many records it holds; `None` for no bound.
+
+    Attributes:
+        lender: what it lends to remote senders.
+        losses: how many marks of lost senders are in the queue.
     """
 
     # What stands in the queue where a sender's items stop because it went away.
@@ -50,36 +51,24 @@ class HostedQueue(MemoryQueue[Any]):
         self._consumers: list[ConsumerSeat] = []
         self._announce_here: Callable[[], None] = lambda: None
         super().__init__(name, address, capacity)
-        self._senders: list[SenderSeat] = []
+        self.lender: Lender[SenderSeat] = Lender(self.credit)
         # Items received under each identity, also of senders that have gone.
         self._received_from: dict[str, int] = {}
-        # To be told what they were granted; and who takes what can be spared, in the order in which they asked.
-        self._to_settle: dict[SenderSeat, None] = {}
-        self._hoping: dict[SenderSeat, None] = {}
-        self._settling = False
-        # Places became free that those who hope for some may share.
-        self._freed = False
         self._serving = False
-        self._recalling = False
-        # A sender here found no room, and does not wait for it.
-        self._refused = False
         # What was last told to hold up the consumers.
         self._stuck: Any = None
-        #: Places that senders hold.
-        self.lent = 0
-        #: How many marks of lost senders are in the queue.
         self.losses = 0
 
     # -- seats -------------------------------------------------------------------------------------------------------
 
     def seat_sender(self, peer: SenderPeer, sender_id: str | None = None) -> SenderSeat:
         """Give a remote sender a seat. One that comes again under its identity takes the place of its former self."""
-        former = [seat for seat in self._senders if sender_id is not None and seat.sender_id == sender_id]
+        former = [seat for seat in self.lender.borrowers if sender_id is not None and seat.sender_id == sender_id]
         for seat in former:
             seat.leave()
         received = 0 if sender_id is None else self._received_from.get(sender_id, 0)
         seat = SenderSeat(self, peer, sender_id, received)
-        self._senders.append(seat)
+        self.lender.borrowers.append(seat)
         for old in former:  # only now: otherwise the channel could end in between
             self.close_sender(old)
             old.peer.put_out(f"{peer.describe()} sends under its identity {sender_id!r} now")
@@ -96,9 +85,7 @@ class HostedQueue(MemoryQueue[Any]):
 
     def remove_sender(self, seat: SenderSeat) -> None:
         """The seat is given up; what was received under its identity is remembered."""
-        self._senders.remove(seat)
-        self._hoping.pop(seat, None)
-        self._to_settle.pop(seat, None)
+        self.lender.forget(seat)
         if seat.sender_id is not None:
             self._received_from[seat.sender_id] = seat.received
 
@@ -116,33 +103,12 @@ class HostedQueue(MemoryQueue[Any]):
 
     # -- credit ------------------------------------------------------------------------------------------------------
 
-    @property
-    def share(self) -> int:
-        """How many of the free places one sender may be lent now: nothing while somebody waits for places."""
-        credit = self.credit
-        if credit.waiting or self.unwanted:
-            return 0
-        free = _PLENTY if credit.capacity is None else credit.capacity - credit.used
-        return -(-free // max(1, len(self._senders)))
-
-    @property
-    def portion(self) -> int:
-        """How many places are worth a message to a sender that can do without them."""
-        capacity = self.credit.capacity
-        return 1 if capacity is None else max(1, capacity // 8)
-
     def release(self, size: int) -> None:
         """See `MemoryQueue.release`; what is left is spared for remote senders."""
         granted = self.credit.release(size)
         if granted:
             self.grant(granted)
-        if self._hoping and not self._freed:
-            self._spare_soon(size)
-
-    def _spare_soon(self, size: int) -> None:
-        if size:
-            self._freed = True
-            self._settle_soon()
+        self.lender.spare_soon(size)
 
     def release_taken(self, size: int) -> None:
         """Give back places of what the receiver here was handed.
@@ -150,29 +116,10 @@ class HostedQueue(MemoryQueue[Any]):
         Raises:
             ValueError: more places are given back than are taken.
         """
-        taken = self.credit.used - self.lent
+        taken = self.credit.used - self.lender.lent
         if size > taken:
             raise ValueError(f"{size} places are given back, but {taken} are taken: release each record once")
         self.release(size)
-
-    def settle_soon(self, seat: SenderSeat) -> None:
-        """Tell the sender what it was granted, once the loop gets control: all that is freed until then goes along."""
-        self._to_settle[seat] = None
-        self._settle_soon()
-
-    def hopes(self, seat: SenderSeat, hope: bool) -> None:
-        """Whether the sender would take places that can be spared, now or later."""
-        if hope:
-            self._hoping[seat] = None
-        else:
-            self._hoping.pop(seat, None)
-
-    def recall_soon(self, *, refused: bool = False) -> None:
-        """Somebody waits for places, or was refused: ask back what senders do not need."""
-        self._refused = self._refused or refused
-        if not self._recalling and self._senders:
-            self._recalling = True
-            self.loop.call_soon(self._recall)
 
     # -- items -------------------------------------------------------------------------------------------------------
 
@@ -224,7 +171,7 @@ class HostedQueue(MemoryQueue[Any]):
 
     def statistics(self) -> ChannelStatistics:
         """See `MemoryQueue.statistics`; places lent to senders are not taken yet."""
-        return super().statistics()._replace(used=self.credit.used - self.lent)
+        return super().statistics()._replace(used=self.credit.used - self.lender.lent)
 
     def take_all(self) -> list[Any]:
         """See `MemoryQueue.take_all`; up to the mark of a lost sender, which is raised when it is the oldest."""
@@ -252,8 +199,8 @@ class HostedQueue(MemoryQueue[Any]):
             self.release(size)
         else:  # what that does while nobody waits, for this is said for every record
             credit.used -= size
-            if not self._freed and self._hoping:
-                self._spare_soon(size)
+            if not self.lender.freed and self.lender.hoping:
+                self.lender.spare_soon(size)
         return item
 
     def take_some(self, most: int) -> list[Any]:
@@ -292,31 +239,6 @@ class HostedQueue(MemoryQueue[Any]):
     def _announce_again(self) -> None:
         if self.items:
             self.announce()
-
-    # -- once the loop gets control ----------------------------------------------------------------------------------
-
-    def _settle_soon(self) -> None:
-        if not self._settling:
-            self._settling = True
-            self.loop.call_soon(self._settle)
-
-    def _settle(self) -> None:
-        self._settling = False
-        seats, self._to_settle = self._to_settle, {}
-        if self._freed:
-            self._freed = False
-            seats.update(self._hoping)
-        for seat in seats:
-            seat.settle()
-
-    def _recall(self) -> None:
-        self._recalling = False
-        # First what was granted: a recall that arrived before it would not count for it.
-        self._settle()
-        if self.credit.waiting or self._refused:
-            for seat in list(self._senders):
-                seat.recall()
-        self._refused = False
 
     def _serve(self) -> None:
         """Give each consumer that is ready an equal part, in turns; what is left is for the receiver here."""
@@ -391,5 +313,5 @@ class HostedSender(MemorySender[T]):
         """See `SendChannel.try_send`."""
         if super().try_send(item, size):
             return True
-        self._queue.recall_soon(refused=True)
+        self._queue.lender.recall_soon(refused=True)
         return False

@@ -57,6 +57,7 @@ class SenderSeat:
         self.recalled = False
         self.gone = False
         self._queue = queue
+        self._lender = queue.lender
         # What it would take; what it needed of that when it asked last.
         self._wanted = 0
         self._least = 0
@@ -90,10 +91,10 @@ class SenderSeat:
                 queue.credit.stand_in_line(self._request, least)
             elif least:
                 self._lend(least)
-        queue.hopes(self, True)
-        queue.settle_soon(self)
+        self._lender.hopes(self, True)
+        self._lender.settle_soon(self)
         if queue.credit.waiting:
-            queue.recall_soon()
+            self._lender.recall_soon()
 
     def gave_back(self, places: int) -> None:
         """The sender does not need places that it was lent.
@@ -106,7 +107,7 @@ class SenderSeat:
         if not 0 < places <= self.lent:
             raise ProtocolError(f"gives back {places} places of {self.lent}")
         self._wanted = 0
-        self._queue.hopes(self, False)
+        self._lender.hopes(self, False)
         self._settle_up(places)
         self._queue.release(places)
 
@@ -143,7 +144,7 @@ class SenderSeat:
         assert request is self._request, "a request that was withdrawn is not granted"
         self._request = None
         self._lend(request.places)
-        self._queue.settle_soon(self)
+        self._lender.settle_soon(self)
 
     def settle(self) -> None:
         """Add a fair share of what is free to what was granted, and tell the sender."""
@@ -152,7 +153,7 @@ class SenderSeat:
             if share:
                 self.recalled = False  # it sees by the number that nobody waits
             elif self._queue.credit.waiting:
-                self._queue.recall_soon()
+                self._lender.recall_soon()
             places, self._news = self._news, 0
             self.peer.grant(places, self._queue.queued)
 
@@ -173,25 +174,25 @@ class SenderSeat:
 
     def _settle_up(self, places: int) -> None:
         self.lent -= places
-        self._queue.lent -= places
+        self._lender.lent -= places
 
     def _lend(self, places: int) -> None:
         self.lent += places
-        self._queue.lent += places
+        self._lender.lent += places
         self._wanted = max(0, self._wanted - places)
         self._news += places
 
     def _spare(self) -> int:
         """Lend what others can spare, if it goes along with what was granted or is worth a message; tell how much."""
-        queue = self._queue
-        share = min(self._wanted, queue.share)
-        if share < (1 if self._news else max(1, min(self._wanted, queue.portion))):
+        queue, lender = self._queue, self._lender
+        share = 0 if queue.unwanted else min(self._wanted, lender.share)
+        if share < (1 if self._news else max(1, min(self._wanted, lender.portion))):
             return 0
         if not queue.credit.try_acquire(share):
             return 0
         self._lend(share)
         if not self._wanted:
-            queue.hopes(self, False)
+            lender.hopes(self, False)
         return share
 
     def _withdraw(self) -> None:

@@ -1,7 +1,8 @@
 """The sending end of a channel whose queue lives elsewhere.
 
 Items are encoded when they are put, so what cannot be carried is refused there. They leave together when the loop gets
-control, or when enough of them wait: nobody waits to fill a frame. While the host's credit lasts, nothing suspends.
+control, or when enough of them wait: nobody waits to fill a frame. While the host's credit lasts, nothing suspends:
+`purse` tells what places there are, `want` when to ask for more.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from sage.transports.codec import Codec, FrameWriter
 from sage.transports.errors import ChannelError, ClosedChannel, CodecError, ReceiverClosed
 from sage.transports.remote.links import SenderLink
 from sage.transports.remote.purse import Purse
+from sage.transports.remote.want import Want
 from sage.transports.turns import look_again_in_children
 
 __all__ = ["RemoteSender"]
@@ -21,8 +23,6 @@ T = TypeVar("T")
 
 # A frame leaves when it holds this many items, or `SenderLink.frame_bytes`, even while the loop is busy.
 _FRAME_ITEMS = 256
-# How many places a sender holds or asks for at most: many frames, so that they flow while grants are under way.
-_WINDOW = 1 << 14
 
 
 class RemoteSender(SendChannel[T]):
@@ -48,23 +48,14 @@ class RemoteSender(SendChannel[T]):
         self.address = address
         self.received = received
         self._capacity = capacity
-        self._window = _WINDOW if capacity is None else min(_WINDOW, capacity)
         self._link = link
         self._frame_bytes = link.frame_bytes
         self._writer = FrameWriter(codec)
         self._purse: Purse[asyncio.Future[None]] = Purse(capacity)
+        self._want = Want(capacity)
         self._loop = asyncio.get_running_loop()
         # Whether a flush is scheduled.
         self._flushing = False
-        # What the host was asked for and has not answered: the places without which nothing can be sent, or 0 if that
-        # was ahead of need. `None` for nothing.
-        self._asked: int | None = None
-        # The same, but not asked yet: requests leave behind the frame that made them necessary.
-        self._to_ask: int | None = None
-        # What it was asked for last and has not granted yet: it will, as far as it can spare that.
-        self._hoped = 0
-        # Others wait for places: none is kept that is not needed.
-        self._recalled = False
         # Whether nothing more can be sent, for one of the reasons that follow.
         self._over = False
         self._closed = False
@@ -207,21 +198,15 @@ class RemoteSender(SendChannel[T]):
         """See `SenderEvents.granted`."""
         self._queued = queued
         if places:
-            needed, self._asked = self._asked, None
-            self._hoped = max(0, self._hoped - places)
-            if needed is not None and places > needed:  # there was more to spare
-                self._recalled = False
+            needed = self._want.answered(places)
             self._take_over(places)
-            if needed and not self._over:  # the host may have answered what was asked before: let it forget this
+            if needed and not self._over:
                 self._ask(0)
 
     def recalled(self) -> None:
         """See `SenderEvents.recalled`."""
-        self._recalled = True
-        self._hoped = 0
+        self._want.recall()
         self.look_again()
-        if self._asked == 0:  # the host forgets it
-            self._asked = None
         if not self._over:
             self._give_back(self._purse.empty())
             self._look_after_line()
@@ -276,34 +261,23 @@ class RemoteSender(SendChannel[T]):
             self._give_back(purse.empty())
             self._ask(missing)
         elif not missing:
-            if self._recalled:
+            if self._want.recalled:
                 self._give_back(purse.empty())
-            if self._pending:  # those who needed it have gone
-                self._ask_soon(0)
+            if self._want.need_nothing():
+                self._flush_soon()
 
     def _ask(self, least: int) -> None:
-        """Ask the host for places; need replaces what was asked ahead of need, and other need."""
-        pending = self._pending
-        if pending is None or (least and least != pending):
-            self._ask_soon(least)
-
-    @property
-    def _pending(self) -> int | None:
-        """What was asked for last, or is about to be."""
-        return self._asked if self._to_ask is None else self._to_ask
+        """Ask the host for places, behind the frame that leaves next; see `Want.ask`."""
+        if self._want.ask(least):
+            self._flush_soon()
 
     @property
     def _short(self) -> bool:
-        """Whether places will run out before the host gives others by itself."""
-        return (self._purse.available + self.room + self._hoped) * 2 < self._window
-
-    def _ask_soon(self, least: int) -> None:
-        self._to_ask = least
-        self._flush_soon()
+        return self._want.short(self._purse.available + self.room)
 
     def _give_back(self, places: int) -> None:
         if places:
-            self._hoped = 0
+            self._want.gave_back()
             self._link.give_back(places)
 
     # -- frames ------------------------------------------------------------------------------------------------------
@@ -320,7 +294,7 @@ class RemoteSender(SendChannel[T]):
             self._open_room()
         else:
             self._flush_soon()
-        if self._asked is None and self._short:
+        if self._want.asked is None and self._short:
             self._ask(0)
 
     def _open_room(self) -> None:
@@ -362,10 +336,9 @@ class RemoteSender(SendChannel[T]):
         self._link.send(frame)
 
     def _ask_now(self) -> None:
-        if self._to_ask is not None and not self._closed:
-            self._asked, self._to_ask = self._to_ask, None
-            self._hoped = max(self._window - self._purse.available, self._asked, 1)
-            self._link.want(self._hoped, self._asked)
+        request = None if self._closed else self._want.leave(self._purse.available)
+        if request is not None:
+            self._link.want(*request)
 
     # -- ends --------------------------------------------------------------------------------------------------------
 

@@ -28,8 +28,8 @@ _logger = logging.getLogger("sage.transports")
 _BACKLOG: Final = 4096
 # How many are let in before the loop's other users get their turn.
 _AT_ONCE: Final = 64
-# Seconds: for the first message of who has connected; until it is tried again when no file descriptors are left; for
-# the last messages when the host closes.
+# Seconds: for the first message of who has connected; until it is tried again when no file descriptors are left; when
+# the host closes, for the last messages to leave, and then for senders to take note of them.
 _GREETING_PATIENCE: Final = 5.0
 _EXHAUSTED_PAUSE: Final = 1.0
 _CLOSING_PATIENCE: Final = 1.0
@@ -73,7 +73,7 @@ class ShmHost(Host):
         self._listen()
 
     async def aclose(self) -> None:
-        """See `Host.aclose`.
+        """See `Host.aclose`. It waits, for a second at most, until all senders know that the queue is closed.
 
         Cancel safety: when cancelled, everything is closed all the same.
         """
@@ -90,6 +90,9 @@ class ShmHost(Host):
             async with asyncio.timeout(_CLOSING_PATIENCE):
                 for peer in tuple(self._peers):
                     await peer.wire.flushed()
+            senders = [peer.parted for peer in self._peers if isinstance(peer, ShmSenderPeer)]
+            if senders:
+                await asyncio.wait(senders, timeout=_CLOSING_PATIENCE)
         except TimeoutError:
             _logger.warning("queue %r (%s): somebody does not read its end", self.queue.name, self.queue.address)
         finally:

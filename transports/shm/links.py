@@ -101,6 +101,7 @@ class ShmSenderLink(SenderLink):
                 self._events.recalled()
             case messages.UNWANTED:
                 self._over = True
+                self.close()  # by this the host knows that it is known here
                 self._events.unwanted()
             case messages.ENDED:
                 self._over = True

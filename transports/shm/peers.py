@@ -1,5 +1,6 @@
 """Senders and consumers of other processes, as the host reaches them."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -31,6 +32,7 @@ class ShmSenderPeer(SenderPeer):
 
     Attributes:
         seat: its seat, which the host gives it before it starts.
+        parted: done when the connection is closed; a sender closes it when it knows that nothing more is wanted.
     """
 
     seat: SenderSeat
@@ -43,6 +45,7 @@ class ShmSenderPeer(SenderPeer):
         self._inlet = inlet
         self._queue = queue
         self._on_gone = on_gone
+        self.parted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         # It waits until the queue is empty.
         self._needing = False
 
@@ -96,6 +99,8 @@ class ShmSenderPeer(SenderPeer):
         """Close the connection."""
         self.wire.close()
         self._inlet.close()
+        if not self.parted.done():
+            self.parted.set_result(None)
 
     def _tell_when_empty(self) -> None:
         if self._needing:

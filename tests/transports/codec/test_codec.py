@@ -2,6 +2,7 @@
 
 import array
 import collections
+import dataclasses
 import datetime
 import decimal
 import enum
@@ -12,7 +13,7 @@ import sys
 import threading
 import uuid
 import zoneinfo
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy
 import pytest
@@ -54,6 +55,7 @@ def test_whatever_travels_arrives_as_it_was_sent(value: Any) -> None:
         *(decimal.Decimal("1.10"), decimal.Decimal("-0E+5"), decimal.Decimal("sNaN12"), decimal.Decimal("-Infinity")),
         *(uuid.UUID(int=7), pathlib.PurePosixPath("/a/é"), pathlib.PureWindowsPath("C:\\a"), pathlib.Path("a/b")),
         *(datetime.date.min, datetime.date.max, datetime.timedelta.min, datetime.timedelta(microseconds=-5)),
+        *(UTC, datetime.timezone(datetime.timedelta(hours=-5)), datetime.timezone.max, BERLIN, {BERLIN: UTC}),
         *(datetime.time.max, datetime.time(1, 2, 3, 4, UTC, fold=1), datetime.time(1, tzinfo=BERLIN)),
         datetime.datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC),
         datetime.datetime(2026, 10, 25, 2, 30, tzinfo=BERLIN, fold=1),
@@ -95,6 +97,20 @@ class Level(enum.IntEnum):
     LOW = 1
 
 
+class Corner(NamedTuple):
+    x: int
+
+
+@dataclasses.dataclass
+class Area:
+    corner: Corner
+
+
+class Scaled(Area):
+    def __init__(self, corner: Corner, scale: int) -> None:
+        super().__init__(corner)
+
+
 class OtherZone(datetime.tzinfo):
     def utcoffset(self, moment: datetime.datetime | None) -> datetime.timedelta:
         return datetime.timedelta(0)
@@ -108,8 +124,11 @@ class OtherZone(datetime.tzinfo):
 @pytest.mark.parametrize(
     ("value", "kind", "remedy"),
     [
-        (object(), "object", r"register_type\(object\)"),
-        (Unknown(), "test_codec.Unknown", r"register_type\(Unknown\)"),
+        (object(), "object", r"register_type\(object, encode=..., decode=...\) on both sides"),
+        (Unknown(), "test_codec.Unknown", r"register_type\(Unknown, encode=..., decode=...\) on both sides"),
+        (Area(Corner(1)), "test_codec.Area", r"register_type\(Area\) on both sides"),
+        (Scaled(Corner(1), 2), "test_codec.Scaled", r"register_type\(Scaled, encode=..., decode=...\) on both sides"),
+        (Corner(1), "test_codec.Corner", r"only tuple itself.*register_type\(Corner\) on both sides"),
         (Shade.DARK, "test_codec.Shade", r"register_type\(Shade\)"),
         (len, "builtin_function_or_method", "register_type"),
         (ValueError("x"), "ValueError", "register_type"),
@@ -118,7 +137,7 @@ class OtherZone(datetime.tzinfo):
         (collections.OrderedDict(a=1), "OrderedDict", r"only dict itself travels.*register_type\(OrderedDict"),
         (collections.deque([1]), "deque", "register_type"),
         (type("Text", (str,), {})("x"), "Text", r"only str itself travels.*register_type\(Text"),
-        (Level.LOW, "test_codec.Level", r"only int itself travels.*register_type\(Level"),
+        (Level.LOW, "test_codec.Level", r"only int itself travels.*register_type\(Level\)"),
         (type("Closer", (Point,), {})(1), "Closer", r"register_type\(Closer\)"),
         (numpy.zeros(2).view(numpy.matrix), "matrix", r"only numpy.ndarray itself travels.*register_type\(matrix"),
         (numpy.array([1, "a", None]), "numpy.ndarray", "holds Python objects"),
@@ -128,6 +147,7 @@ class OtherZone(datetime.tzinfo):
         (array.array("w" if sys.version_info >= (3, 13) else "u", "x"), "array.array", "send a str"),
         (datetime.datetime(2026, 1, 1, tzinfo=OtherZone()), "datetime.datetime", "zoneinfo.ZoneInfo"),
         (datetime.time(tzinfo=OtherZone()), "datetime.time", "datetime.timezone"),
+        (OtherZone(), "test_codec.OtherZone", r"register_type\(OtherZone, encode="),
     ],
     ids=lambda value: f"{value!r:.30}",
 )
@@ -172,9 +192,12 @@ def test_looking_for_a_place_ends_in_large_and_in_cyclic_values() -> None:
         Codec().encode([*([0] * 20 for _ in range(1_000)), [Unknown()]])  # too far away
 
 
-def test_a_memoryview_with_gaps_is_refused() -> None:
-    with pytest.raises(CodecError, match="contiguous"):
-        Codec().encode([memoryview(b"abcdef")[::2]])
+@pytest.mark.parametrize("view", [memoryview(b"abcdef")[::2], numpy.zeros((2, 3)).T.data], ids=["gaps", "order"])
+def test_a_memoryview_that_is_not_contiguous_is_refused(view: memoryview) -> None:
+    with pytest.raises(CodecError, match=r"not C-contiguous: send numpy.asarray\(view\), or bytes"):
+        Codec().encode([view])
+    assert arrived(bytes(view)) == bytes(view)
+    assert same(arrived(numpy.asarray(view)), numpy.asarray(view))
 
 
 # --- depth ------------------------------------------------------------------------------------------------------------

@@ -123,7 +123,7 @@ def test_what_is_small_on_the_wire_costs_a_bounded_multiple(element: bytes) -> N
     assert decode(b"\x92\xc0\xdd" + struct.pack(">I", 50_000) + element * 50_000)
 
 
-@pytest.mark.parametrize("code", [*range(13), *range(32, 42), 127], ids=str)
+@pytest.mark.parametrize("code", [*range(13), *range(32, 43), 127], ids=str)
 @pytest.mark.parametrize("levels", [1, 1_000])
 def test_nested_marks_do_not_add_up(code: int, levels: int) -> None:
     mark = b"\x92\xc7\x00" + bytes((code,))
@@ -131,7 +131,7 @@ def test_nested_marks_do_not_add_up(code: int, levels: int) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 10, 100_000])
-@pytest.mark.parametrize("code", range(32, 42))
+@pytest.mark.parametrize("code", range(32, 43))
 def test_extensions_of_any_length(code: int, size: int) -> None:
     for byte in (b"\0", b"9", b"\xff", b"N", b"p"):
         decode(
@@ -140,7 +140,7 @@ def test_extensions_of_any_length(code: int, size: int) -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.integers(33, 41), st.binary(max_size=40))
+@given(st.integers(33, 42), st.binary(max_size=40))
 @example(39, b"\xff" * 15)
 @example(38, b"\x01\x01\x01\x00\x00\x00\x00\x00\x03Europe")
 @example(38, b"\x01\x01\x01\x00\x00\x00\x00\x00\x03../../etc/passwd")
@@ -153,6 +153,8 @@ def test_extensions_of_any_length(code: int, size: int) -> None:
 @example(34, "٣".encode())
 @example(41, b"")
 @example(41, b"w")
+@example(42, b"")
+@example(42, b"\x02")
 def test_payloads_that_mean_nothing(code: int, payload: bytes) -> None:
     decode(b"\x92\xc0\x91\xc7" + bytes((len(payload), code)) + payload)
 
@@ -163,3 +165,8 @@ def test_zones_are_looked_up_by_names_of_zones_only() -> None:
         body = b"\x92\xc0\x91\xc7" + bytes((len(prefix + key), 38)) + prefix + key
         with pytest.raises(CodecError, match="its zone is not written as a zone"):
             CODEC.decode(body)
+
+
+def test_a_zone_by_itself_is_not_none() -> None:
+    with pytest.raises(CodecError, match="its zone is none"):
+        CODEC.decode(b"\x92\xc0\x91\xc7\x01\x2a\x00")

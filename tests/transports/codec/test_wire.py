@@ -6,6 +6,7 @@ import decimal
 import pathlib
 import re
 import uuid
+import zoneinfo
 from typing import Any
 
 import msgpack
@@ -68,6 +69,9 @@ LAYOUTS: list[tuple[Any, Any, list[bytes]]] = [
     (pathlib.PurePosixPath("/é"), ext(41, "P/é".encode()), []),
     (pathlib.PosixPath("a"), ext(41, b"pa"), []),
     (pathlib.PureWindowsPath("C:\\"), ext(41, b"WC:\\"), []),
+    (datetime.UTC, ext(42, b"\1"), []),
+    (datetime.timezone(datetime.timedelta(microseconds=-1), "x"), ext(42, b"\2" + b"\xff" * 8 + b"x"), []),
+    (zoneinfo.ZoneInfo("Europe/Berlin"), ext(42, b"\3Europe/Berlin"), []),
 ]
 
 

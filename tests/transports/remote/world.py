@@ -178,11 +178,11 @@ class World:
         held = [left for (left,) in self.held if left]
         taken = sum(queued) + sum(held)
         # A send beside the queue that was granted, and whose task has not run since, has its places too.
-        granted = self.queue.credit.used - self.queue.lent - taken
+        granted = self.queue.credit.used - self.queue.lender.lent - taken
         assert 0 <= granted <= (sum(self.players[0].pending_sizes) if granted else 0)
         assert self.receiver.statistics().used == taken + granted
         assert self.queue.queued == sum(queued)
-        assert self.queue.lent == sum(seat.lent for seat in self.queue._senders)
+        assert self.queue.lender.lent == sum(seat.lent for seat in self.queue.lender.borrowers)
         if self.capacity is not None:
             assert taken <= self.capacity or len(queued) + len(held) == 1, "the bound holds"
 
@@ -234,7 +234,7 @@ class World:
         if pending:
             credit = self.queue.credit
             assert credit.waiting, f"{pending} wait for nothing: {self.state()}"
-            assert self.queue.lent == 0, f"places lie idle while {pending} wait: {self.state()}"
+            assert self.queue.lender.lent == 0, f"places lie idle while {pending} wait: {self.state()}"
             first = next(iter(credit.line.values()))
             assert self.capacity is not None
             assert credit.used + first > max(self.capacity, first), f"the first in line would fit: {self.state()}"
@@ -244,7 +244,7 @@ class World:
 
     def state(self) -> str:
         credit = self.queue.credit
-        lines = [f"used={credit.used} lent={self.queue.lent} waiting={list(credit.line)}"]
+        lines = [f"used={credit.used} lent={self.queue.lender.lent} waiting={list(credit.line)}"]
         for player in self.players:
             pending = [task for task in player.tasks if not task.done()]
             purse = getattr(player.sender, "_purse", None)
@@ -265,4 +265,4 @@ class World:
         cut = [player.number for player in self.players if player.is_lost]
         assert sorted(error.peer for error in self.told) == sorted(f"sender {number - 1}" for number in cut)
         assert self.queue.credit.used == 0
-        assert self.queue.lent == 0
+        assert self.queue.lender.lent == 0

@@ -75,9 +75,7 @@ async def test_a_host_that_has_closed() -> None:
     await there.put("dropped")
     await queue.aclose()
     with pytest.raises(ReceiverClosed):
-        while True:
-            await there.put("refused")
-            await asyncio.sleep(0)
+        await there.put("refused")
     await there.aclose()
     with pytest.raises(ConnectError, match="nobody listens there: its host is gone, or has closed it"):
         await far(queue).get()

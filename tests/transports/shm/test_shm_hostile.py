@@ -15,7 +15,7 @@ import pytest
 from sage.transports import AccessDenied, BrokenChannel, ConnectError
 from sage.transports.shm import SageQueueDescriptor, connecting, host as host_module
 from sage.transports.shm.address import Peer, peer_of
-from sage.transports.shm.messages import FRAME, FREED, GIVE_BACK, PIECE, WANT, Hello, packed
+from sage.transports.shm.messages import FRAME, FREED, GIVE_BACK, PIECE, UNWANTED, WANT, Hello, packed
 from sage.transports.shm.segment import Layout, create_segment
 from tests.transports.shm.far import far, held_by_this_process, quiet
 
@@ -267,6 +267,17 @@ async def test_a_host_that_speaks_nonsense_is_refused(role: str) -> None:
     gc.collect()
     await quiet()
     assert held_by_this_process() == before
+
+
+async def test_a_sender_that_takes_no_note_does_not_keep_its_host_from_closing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host_module, "_CLOSING_PATIENCE", 0.001)
+    queue = await Queue(16, "orders").open()
+    with Stranger(queue) as stranger:
+        stranger.greet()
+        await quiet()
+        async with asyncio.timeout(60):
+            await queue.aclose()
+        assert (await stranger.heard())[-1] == [UNWANTED]
 
 
 async def test_a_host_that_does_not_answer_is_given_up(queue: Queue) -> None:

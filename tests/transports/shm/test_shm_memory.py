@@ -1,7 +1,6 @@
 """What goes through the memory: frames of any size, arrays in place, arrays that are kept."""
 
 import asyncio
-import gc
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -147,7 +146,6 @@ async def test_many_buffers_in_one_item() -> None:
 
 
 async def test_what_is_kept_outlives_the_queue() -> None:
-    gc.collect()
     before = held_by_this_process()
     async with hosted() as (queue, there):
         await there.put(array(LARGE, 3))
@@ -155,7 +153,6 @@ async def test_what_is_kept_outlives_the_queue() -> None:
     assert (kept == 3).all()
     assert held_by_this_process()[1] == before[1] + 1  # its memory, and that only
     del kept
-    gc.collect()
     assert held_by_this_process() == before
 
 
