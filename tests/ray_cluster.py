@@ -19,6 +19,8 @@ def ray_cluster(home: str) -> Iterator[None]:
         patch.setenv("HOME", home)
         patch.setenv("RAY_AUTH_MODE", "disabled")
         patch.delenv("RAY_ADDRESS", raising=False)
+        # Also those who are late to hear that a queue is closed learn that by its name.
+        patch.setattr("sage.transports.ray.descriptor._FAREWELL_SECONDS", 20.0)
         patch.setattr(builtins, "print", print)  # Ray puts its own in its place, and labels tell the function's name
         ensure_ray_initialized(num_cpus=2)
         yield

@@ -147,7 +147,7 @@ class ProcessWorker(Worker):
         answer = self._answers[self._asked] = asyncio.get_running_loop().create_future()
         try:
             self._here.send((self._asked, what.__name__, arguments))
-        except BrokenPipeError:
+        except OSError:  # the pipe is broken, or was closed when that was read
             raise Gone(f"process {self.pid}") from None
         return await answer
 

@@ -63,6 +63,8 @@ class Caller(Generic[Seat]):
         self._events_bytes = 0
         self._telling = False
         self._news: asyncio.TimerHandle | None = None
+        # The news were due while no call was parked: the next one is answered with them.
+        self._overdue = False
         #: The end has left, or is lost.
         self.over = False
 
@@ -95,7 +97,7 @@ class Caller(Generic[Seat]):
             return Answer([], self.queue.standing(self.seat))
         parked: asyncio.Future[Answer] = self._loop.create_future()
         self._parked[number] = parked
-        if self._events:
+        if self._events or self._overdue:
             self._tell_soon()
         return await parked
 
@@ -150,17 +152,20 @@ class Caller(Generic[Seat]):
 
     def _tell(self) -> None:
         self._telling = False
-        if self._events and (len(self._parked) == LISTENS or self._events_bytes >= WORTH_A_CALL):
+        worth = self._events and (len(self._parked) == LISTENS or self._events_bytes >= WORTH_A_CALL)
+        if worth or self._overdue:
             self._flush()
 
     def _tell_news(self) -> None:
         self._news = None
+        self._overdue = True
         self._flush()
 
     def _flush(self) -> None:
         parked = self._parked.pop(self._answer, None)
         if parked is not None:
             self._answer += 1
+            self._overdue = False
             events, self._events, self._events_bytes = self._events, [], 0
             parked.set_result(Answer(events, self.queue.standing(self.seat)))
 

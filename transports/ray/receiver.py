@@ -262,7 +262,7 @@ class RayReceiver(ReceiveChannel[T]):
         hungry, self._hungry = self._hungry, False
         if hungry and quick:
             self._ahead = min(2 * self._ahead, _MOST)
-        elif now - self._asked_at > _AHEAD_SECONDS:
+        elif now - max(self._asked_at, self._came_at) > _AHEAD_SECONDS:  # the way there and back is not its doing
             self._ahead = max(1, self._ahead // 2)
         ahead = _MOST if self._draining else max(self._ahead, _EAGER) if self._eager else self._ahead
         have = self._arrivals.records + self._coming

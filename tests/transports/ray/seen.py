@@ -42,7 +42,7 @@ def _told(actor: QueueActor, end: str) -> int | None:
     if caller._news is not None:  # the wait for more news is cut short
         caller._news.cancel()
         caller._tell_news()
-    return None if caller._events else caller._answer
+    return None if caller._events or caller._overdue else caller._answer
 
 
 def _open() -> Iterator[Line]:

@@ -195,3 +195,21 @@ async def test_the_host_is_told_how_the_queue_stands_though_it_takes_nothing(mon
             answer = await told
         assert answer is not None
         assert (answer.events, answer.standing.sent, answer.standing.used) == ([], 2, 2)
+
+
+async def test_news_that_come_while_the_host_is_too_busy_to_listen_are_told_when_it_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sage.transports.ray.caller._NEWS_SECONDS", 0)
+    async with opened() as ends:
+        sender = await ends.open("sender")
+        await sender.say(("want", 10, 0))
+        host = End(ends.actor, "host")
+        await ends.actor.join(host.name, "host", "this process", [host.process])
+        await sender.say(frame(1, 2))
+        told = asyncio.create_task(ends.actor.listen(host.name, 0))
+        await settle()
+        assert told.done()
+        answer = told.result()
+        assert answer is not None
+        assert answer.standing.queued == 2

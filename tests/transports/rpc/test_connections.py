@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import zmq
@@ -13,6 +14,7 @@ import zmq
 from sage.transports import ConnectError, InvalidChannel
 from sage.transports.codec import Codec
 from sage.transports.rpc import (
+    ClosedRpc,
     ConnectionLost,
     DeadlineExceeded,
     RpcClient,
@@ -80,6 +82,25 @@ class TestTwoProcesses:
 
 
 class TestClientsThatGoAway:
+    async def test_a_lost_call_tells_whether_its_method_may_have_begun(self) -> None:
+        probe = Probe()
+        async with served(probe.methods()) as (_, client):
+            begun = asyncio.create_task(client.call("hang"))
+            await until(lambda: probe.started == 1)
+            assert client._connection is not None
+            # As when libzmq knows that the connection is gone, and the event loop does not yet.
+            with (
+                patch.object(client._connection._socket, "send", return_value=False),
+                pytest.raises(ConnectionLost) as unsent,
+            ):
+                await client.call("hang")
+            with pytest.raises(ConnectionLost) as lost:
+                await begun
+            assert (unsent.value.begun, lost.value.begun) == (False, True)
+        with pytest.raises(ClosedRpc) as closed:
+            await client.call("hang")
+        assert closed.value.begun is False
+
     async def test_calls_of_one_that_leaves_are_cancelled(self) -> None:
         probe = Probe()
         async with RpcServer(probe.methods(), "ipc://*") as server:

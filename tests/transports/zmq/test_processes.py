@@ -37,19 +37,16 @@ async def test_a_sender_that_is_killed_is_named_and_the_next_one_goes_on_where_i
     queue = Queue(maxsize=64, lost_after=LOST_AFTER)
     receiver = await queue.open_receiver()
     keeper = await queue.open_sender()  # with the last sender, the channel would end
-    clock = asyncio.get_running_loop().time
     got: list[int] = []
     async with asyncio.timeout(60):
         for _ in range(2):
             with spawned(put_until_killed, queue.to_dict(), "writer") as process:
                 got.append(await receiver.receive())
                 process.kill()
-                killed = clock()
                 with pytest.raises(BrokenChannel, match=rf"process {process.pid} .* went away: no connection") as lost:
                     while True:
                         got.append(await receiver.receive())
                 assert f"process {process.pid}" in lost.value.peer
-                assert clock() - killed < 30
         assert got == list(range(len(got)))
         await keeper.aclose()
         await receiver.aclose()
@@ -73,7 +70,6 @@ async def test_a_consumer_that_is_killed_gives_back_what_it_did_not_release() ->
 async def test_a_host_that_is_killed_is_named() -> None:
     spawn = multiprocessing.get_context("spawn")
     ready = spawn.Queue()
-    clock = asyncio.get_running_loop().time
     async with asyncio.timeout(60):
         with spawned(host_until_killed, Queue(maxsize=2, lost_after=LOST_AFTER).to_dict(), ready) as process:
             far = Queue.from_dict(await asyncio.to_thread(ready.get))
@@ -82,10 +78,8 @@ async def test_a_host_that_is_killed_is_named() -> None:
             waiting = asyncio.create_task(other.send("waits", 2))
             await asyncio.sleep(0)
             process.kill()
-            killed = clock()
             with pytest.raises(BrokenChannel, match=rf"the host at {far.address} is lost") as lost:
                 await waiting
-            assert clock() - killed < 30
             assert lost.value.peer == f"the host at {far.address}"
             with pytest.raises(BrokenChannel):
                 await sender.aclose()  # who has not been told yet is told
