@@ -147,6 +147,8 @@ class Workers:
 
     def may_go_on(self, slot: Slot) -> bool:
         """Whether a generator that has used up its quota may make more without `room`."""
+        if self._closing or slot.dropped:
+            return False
         call = slot.lane.call
         if call is None:
             return not (self._turn.used_up() or self._pool.crowded(slot))
@@ -160,7 +162,12 @@ class Workers:
         """Give way to others, and wait while a generator has made enough for now.
 
         Cancel safety: nothing is lost when cancelled.
+
+        Raises:
+            CancelledError: nobody wants more; the generator was told, but has kept its cancellation to itself.
         """
+        if self._closing or slot.dropped:
+            raise asyncio.CancelledError
         call = slot.lane.call
         if call is None:
             while self._turn.used_up():
@@ -264,6 +271,8 @@ class Workers:
                 except BaseException as error:
                     outputs = await self._try_again(slot, start, error)
                 pool.completed(slot, outputs)
+            if task.cancelling():
+                await self._absorb(task)
             stayed = turn.number == number
             if self._returning:
                 self._yield_place()
@@ -277,29 +286,25 @@ class Workers:
         slot.turn = self._turn.begin()
         lane.running.add(slot)
         call.enter()
-        cancelled = False
         outputs: list[Any] = []
         try:
             outputs = pool.results(slot, await start(slot))
         except _EXITS:
             raise
         except BaseException as error:
-            cancelled = isinstance(error, asyncio.CancelledError)
             outputs = await self._try_again(slot, start, error)
         finally:
             call.leave()
             lane.running.discard(slot)
-        if slot.dropped:
-            await self._absorb(task, delivered=cancelled)
         pool.completed(slot, outputs)
 
-    async def _absorb(self, task: "asyncio.Task[None]", *, delivered: bool) -> None:
-        """The call was dropped, and so the worker cancelled: that is over now. It was not the worker that was meant."""
+    async def _absorb(self, task: "asyncio.Task[None]") -> None:
+        """The call was dropped, or the function has cancelled its own task: it was not the worker that was meant."""
         while task.uncancel():
             pass
-        if not delivered:  # the function has ended before it was told, or kept it to itself: maybe it is still to come
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.sleep(0)
+        # The function may have ended before it was told: then it is still to come, and not for the next record.
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)
 
     async def _try_again(self, slot: Slot, start: Callable[[Slot], Any], error: BaseException) -> list[Any]:
         """A call has failed: try again as the policy says. Returns results, or leaves the error in the slot."""
@@ -311,11 +316,7 @@ class Workers:
                 return []
             if self._closing:
                 raise error
-            if isinstance(error, asyncio.CancelledError):
-                task = asyncio.current_task()
-                if task is None or task.cancelling():
-                    raise error
-            # A CancelledError here comes from within: something that the function awaited was cancelled.
+            # A CancelledError here comes from within: of something that the function awaited, or of its own task.
             final = isinstance(error, InvalidOperator) or not isinstance(error, Exception)
             if final or not isinstance(policy, Retry) or slot.attempts >= policy.attempts:
                 slot.error = error

@@ -13,7 +13,7 @@ from typing import Any
 from sage.services.attached import AttachedReplica
 from sage.services.definition import ServiceDefinition
 from sage.services.directory import ServiceDirectory
-from sage.services.neighbour import Neighbour, type_name
+from sage.services.neighbour import Neighbour, known_as
 from sage.services.running import RunningService
 from sage.services.service import Service
 from sage.transports import TransportError
@@ -72,7 +72,7 @@ class AwayServices(ServiceDirectory):
         await self._client.aclose()
 
     def _names_of(self, which: type[Service]) -> list[str]:
-        return [name for name, there in self._type_names.items() if there == type_name(which)]
+        return [name for name, there in self._type_names.items() if there == known_as(which)]
 
 
 class _AtHome(AttachedReplica):

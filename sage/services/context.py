@@ -28,6 +28,7 @@ class ServiceContext:
         self.replicas = replicas
         self.services = services
         self.logger = logging.getLogger(f"sage.service.{name}")
+        self._started: set[asyncio.Task[Any]] = set()
 
     async def call_service(self, service: str, method: str, /, *args: Any, **kwargs: Any) -> Any:
         """Call a registered service and return its answer.
@@ -37,5 +38,18 @@ class ServiceContext:
         return await self.services.call(service, method, *args, **kwargs)
 
     def call_service_async(self, service: str, method: str, /, *args: Any, **kwargs: Any) -> "asyncio.Task[Any]":
-        """The same as a task."""
-        return asyncio.get_running_loop().create_task(self.call_service(service, method, *args, **kwargs))
+        """The same as a task. It ends with this service: it is cancelled before that is stopped."""
+        task = asyncio.get_running_loop().create_task(self.call_service(service, method, *args, **kwargs))
+        self._started.add(task)
+        task.add_done_callback(self._started.discard)
+        return task
+
+    async def aclose(self) -> None:
+        """Cancel the calls that were started and still run, and wait for them.
+
+        Cancel safety: they are cancelled, and end by themselves.
+        """
+        for task in self._started:
+            task.cancel()
+        if self._started:
+            await asyncio.wait(self._started)

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from typing import Any
 
@@ -85,6 +85,7 @@ class ServiceDefinition:
             for name in sorted(LIFE_CYCLE):
                 if not inspect.iscoroutinefunction(getattr(self.service_type, name)):
                     raise GraphError(f"{self.service_type.__name__}.{name} is not async; write async def {name}(self)")
+        self._check_arguments()
         if self.place not in PLACES:
             raise GraphError(f"place={self.place!r} is not known; write one of {', '.join(map(repr, PLACES))}")
         _count("replicas", self.replicas, 1)
@@ -109,6 +110,27 @@ class ServiceDefinition:
                 "restart=...: in this process a service cannot die alone; write place='zmq', or leave it out"
             )
         balance_named(self.balance)
+
+    def _check_arguments(self) -> None:
+        """Whether an instance can be made with what is given for it, such as a misspelt option.
+
+        Raises:
+            GraphError: it cannot.
+        """
+        try:
+            signature = inspect.signature(self.make)
+        except ValueError:  # it is not known of everything
+            return
+        try:
+            signature.bind(*self.args, **self.kwargs)
+        except TypeError as error:
+            who = getattr(self.make, "__name__", repr(self.make))
+            options = ", ".join(one.name for one in fields(self) if one.name not in _OF_THE_INSTANCE)
+            raise GraphError(f"{who}: {error}; the options of a service are {options}, all else is for it") from None
+
+
+# What is not said of how a service is run.
+_OF_THE_INSTANCE = ("name", "make", "args", "kwargs")
 
 
 def _count(name: str, value: object, least: int) -> None:

@@ -100,6 +100,8 @@ def _told(error: rpc.RpcError) -> str:
         return f" raised {error.type.rpartition(':')[2]}: {error.message}"
     if isinstance(error, rpc.DeadlineExceeded):
         return ": no answer by the deadline"
+    if isinstance(error, rpc.WrongCall):  # what it says to do instead is for users of the RPC layer
+        return f": {error.reason.partition(':')[0]}"
     return f": {error.reason}"
 
 

@@ -7,9 +7,8 @@ from sage.services.away import Invitation
 from sage.services.directory import ServiceDirectory
 from sage.services.envelope import wrapped
 from sage.services.exposed import DirectoryHandler
-from sage.services.neighbour import Neighbour, type_name
+from sage.services.neighbour import Neighbour, known_as
 from sage.services.running import RunningService
-from sage.services.service import methods_of
 from sage.transports.codec import Codec
 from sage.transports.rpc import RpcServer
 from sage.transports.zmq import CurveClient, CurveServer, KeyPair
@@ -91,9 +90,8 @@ class Home:
 
 
 def _neighbour(running: RunningService) -> Neighbour:
-    """A service as others know it: its methods are known before it has started if it was registered by class."""
+    """A service as others know it."""
     definition = running.definition
     registered: Any = definition.service_type
-    if registered is None:
-        return Neighbour(definition.name, definition.place, None, running.methods)
-    return Neighbour(definition.name, definition.place, type_name(registered), methods_of(registered))
+    name = None if registered is None else known_as(registered)
+    return Neighbour(definition.name, definition.place, name, running.methods)

@@ -88,6 +88,7 @@ class Services(ServiceDirectory):
 
     async def _start(self, running: RunningService) -> None:
         name = running.definition.name
+        running.start()
         keepers = [Keeper(running, replica) for replica in running.replicas]
         self._keepers.append((name, keepers))
         for keeper in keepers:
@@ -103,21 +104,40 @@ class Services(ServiceDirectory):
     async def _leave(self) -> dict[str, BaseException]:
         """Stop everything, last started first; return what failed meanwhile.
 
-        Cancel safety: it is shielded.
+        Cancel safety: everything is stopped first.
         """
-        failures: dict[str, BaseException] = {}
-        with anyio.CancelScope(shield=True):
-            while self._keepers:
-                name, keepers = self._keepers.pop()
-                for outcome in await asyncio.gather(*(keeper.end() for keeper in keepers), return_exceptions=True):
-                    if isinstance(outcome, Exception):
-                        failures[f"service {name!r} failed while it was stopped: {outcome!r}"] = outcome
-            if self._home is not None:
-                await self._home.aclose()
+        stopping = asyncio.create_task(self._stop(asyncio.current_task()), name="services that are stopped")
+        cancelled: asyncio.CancelledError | None = None
+        with anyio.CancelScope(shield=True):  # else a scope that was cancelled would tell so in every turn of the loop
+            while not stopping.done():
+                try:
+                    await asyncio.wait([stopping])
+                except asyncio.CancelledError as error:
+                    cancelled = error
         if self._token is not None:
             with suppress(ValueError):  # whoever leaves need not be who has entered, such as the ends of a fixture
                 current_services.reset(self._token)
             self._token = None
+        failures = stopping.result()
+        if cancelled is not None:
+            _note(cancelled, failures)
+            raise cancelled
+        return failures
+
+    async def _stop(self, leaver: "asyncio.Task[Any] | None") -> dict[str, BaseException]:
+        """The same in a task of its own, which nobody cancels; `leaver` waits for it.
+
+        Cancel safety: see `_leave`.
+        """
+        failures: dict[str, BaseException] = {}
+        while self._keepers:
+            name, keepers = self._keepers.pop()
+            await self._running[name].stop(leaver)
+            for outcome in await asyncio.gather(*(keeper.end() for keeper in keepers), return_exceptions=True):
+                if isinstance(outcome, Exception):
+                    failures[f"service {name!r} failed while it was stopped: {outcome!r}"] = outcome
+        if self._home is not None:
+            await self._home.aclose()
         return failures
 
     def _replica(self, definition: ServiceDefinition, index: int) -> Replica:

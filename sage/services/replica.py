@@ -4,11 +4,16 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Mapping
 from typing import Any
 
+from sage.errors import ServiceUnavailable
 from sage.services.neighbour import Neighbour
 from sage.services.service import MethodKind
 from sage.services.statistics import BatchStatistics
 
-__all__ = ["Replica"]
+__all__ = ["NotBegun", "Replica"]
+
+
+class NotBegun(ServiceUnavailable):
+    """The replica could not be reached, and the method has certainly not begun: another one may be asked."""
 
 
 class Replica(ABC):
@@ -74,8 +79,17 @@ class Replica(ABC):
 
     @abstractmethod
     def call(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Awaitable[Any]:
-        """The answer of a method that answers with one value. Cancelling the wait cancels the call."""
+        """The answer of a method that answers with one value. Cancelling the wait cancels the call.
+
+        Raises:
+            NotBegun: as it says.
+            Exception: what the instance raised, or why its answer is not known.
+        """
 
     @abstractmethod
     def stream(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> AsyncGenerator[Any, None]:
-        """The answer of a method that streams. Closing the generator cancels the call."""
+        """The answer of a method that streams. Closing the generator cancels the call.
+
+        Raises:
+            NotBegun, Exception: as `call`.
+        """

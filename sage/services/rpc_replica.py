@@ -7,9 +7,9 @@ from sage.errors import ServiceUnavailable
 from sage.services.deadline import current_deadline
 from sage.services.described import Described
 from sage.services.envelope import Raised, opened
-from sage.services.replica import Replica
+from sage.services.replica import NotBegun, Replica
 from sage.transports import TransportError
-from sage.transports.rpc import ClosedRpc, RpcClient
+from sage.transports.rpc import ClosedRpc, ConnectionLost, RpcClient, RpcError
 
 __all__ = ["RpcReplica"]
 
@@ -44,30 +44,45 @@ class RpcReplica(Replica):
 
     async def call(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """See `Replica.call`."""
-        try:
-            return await self._connected.call(
-                self._prefix + method, *args, kwargs=kwargs or None, deadline=current_deadline()
-            )
-        except (TransportError, Raised, Described) as error:
-            raise self._opened(error, method) from None
+        while True:
+            try:
+                return await self._connected.call(
+                    self._prefix + method, *args, kwargs=kwargs or None, deadline=current_deadline()
+                )
+            except (TransportError, Raised, Described) as error:
+                if not _unsent(error):
+                    raise self._opened(error, method) from None
 
     async def stream(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> AsyncGenerator[Any, None]:
         """See `Replica.stream`."""
-        try:
-            async with self._connected.stream(
-                self._prefix + method, *args, kwargs=kwargs or None, window=_WINDOW, deadline=current_deadline()
-            ) as items:
-                async for item in items:
-                    yield item
-        except (TransportError, Raised, Described) as error:
-            raise self._opened(error, method) from None
+        while True:
+            try:
+                async with self._connected.stream(
+                    self._prefix + method, *args, kwargs=kwargs or None, window=_WINDOW, deadline=current_deadline()
+                ) as items:
+                    async for item in items:
+                        yield item
+                return
+            except (TransportError, Raised, Described) as error:
+                if not _unsent(error):
+                    raise self._opened(error, method) from None
 
     def _opened(self, error: Exception, method: str) -> Exception:
+        name = f"{self._service}.{method}"
         if isinstance(error, ClosedRpc):
-            return ServiceUnavailable(f"{self._service}.{method}: {self.ended}")
-        return opened(error, f"{self._service}.{method}", trusted=self.trusted, known=self.known)
+            made: Exception = ServiceUnavailable(f"{name}: {self.ended}")
+        else:
+            made = opened(error, name, trusted=self.trusted, known=self.known)
+        if isinstance(error, RpcError) and not error.begun:
+            return NotBegun(str(made))
+        return made
 
     @property
     def _connected(self) -> RpcClient:
         assert self.client is not None, "a call of a replica that has not started"
         return self.client
+
+
+def _unsent(error: Exception) -> bool:
+    """Whether the connection was lost when it was to be sent: the next attempt connects again."""
+    return isinstance(error, ConnectionLost) and not error.begun

@@ -7,17 +7,17 @@
 """
 
 import asyncio
+from asyncio import current_task
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from dataclasses import replace
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from anyio import CancelScope, move_on_after
 
 from sage.errors import (
-    CircuitOpen,
     DeadlineExceeded,
-    Overloaded,
     ServiceError,
     ServiceUnavailable,
     UnknownMethod,
@@ -27,9 +27,11 @@ from sage.services.balance import balance_named
 from sage.services.breaker import Circuit
 from sage.services.deadline import remaining
 from sage.services.definition import ServiceDefinition
-from sage.services.replica import Replica
-from sage.services.service import MethodKind
+from sage.services.replica import NotBegun, Replica
+from sage.services.retrying import retrying
+from sage.services.service import MethodKind, Service, methods_of
 from sage.services.statistics import BatchStatistics, ServiceStatistics
+from sage.services.under_way import UnderWay
 
 if TYPE_CHECKING:
     from aiolimiter import AsyncLimiter
@@ -41,8 +43,6 @@ R = TypeVar("R")
 _Stream = tuple[Replica, AsyncGenerator[Any, None], Any]
 # Stands for the first item of a stream that has none.
 _NOTHING: Any = object()
-# Another attempt would come to the same, or would make things worse.
-_FINAL = (CircuitOpen, DeadlineExceeded, Overloaded, UnknownMethod)
 
 
 class RunningService:
@@ -61,13 +61,19 @@ class RunningService:
         self.definition = definition
         self.replicas = replicas
         self.ready: list[Replica] = []
-        self.methods: Mapping[str, MethodKind] = {}
+        registered: type[Service] | None = definition.service_type
+        # Of what a factory makes they are known when a replica has come.
+        self.methods: Mapping[str, MethodKind] = {} if registered is None else methods_of(registered)
         self.statistics = ServiceStatistics()
         # Why no replica can be called, while that is so.
         self._reason = "it has not started"
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: int | None = None
         self._back = asyncio.Event()
         self._final = False
+        self._stopped = False
+        self._under_way = UnderWay(definition.name)
+        self._tasks = self._under_way.tasks
         self._balance = balance_named(definition.balance)
         self._admission = Admission(definition.name, definition.max_concurrency, definition.max_queue)
         self._circuit = Circuit(definition.name, definition.breaker) if definition.breaker else None
@@ -90,10 +96,18 @@ class RunningService:
 
     # -- replicas come and go ----------------------------------------------------------------------------------------
 
+    def start(self) -> None:
+        """Replicas are about to come."""
+        self._stopped = False
+
     def came(self, replica: Replica) -> None:
         """A replica can be called from now on."""
+        if self._stopped:
+            return
         self.methods = replica.methods
         self._loop = asyncio.get_running_loop()
+        self._thread = get_ident()
+        self._under_way.settle()
         self.ready = sorted([*self.ready, replica], key=lambda one: one.index)
         self._back.set()
 
@@ -101,13 +115,27 @@ class RunningService:
         """A replica cannot be called any more; with `final`, it does not come back."""
         replica.reason = reason
         self.ready = [one for one in self.ready if one is not replica]
-        if not self.ready:
-            self._reason = reason
-            self._final = final
-            if final:
-                self._back.set()  # nobody waits for what does not come
-            else:
-                self._back.clear()
+        if self.ready or self._stopped:
+            return
+        self._reason = reason
+        self._final = final
+        if final:
+            self._back.set()  # nobody waits for what does not come
+        else:
+            self._back.clear()
+
+    async def stop(self, leaver: "asyncio.Task[Any] | None" = None) -> None:
+        """Take no more calls; cancel those that wait or run, and wait for their end. Replicas are stopped behind it.
+
+        Streams that have begun end with their replicas. A call of `leaver`, who waits for this, is not cancelled.
+
+        Cancel safety: everything was cancelled; some of it may not have ended.
+        """
+        self._stopped = self._final = True
+        self._reason = "it was stopped"
+        self.ready = []
+        self._back.set()
+        await self._under_way.stop(leaver)
 
     # -- calls -------------------------------------------------------------------------------------------------------
 
@@ -121,6 +149,9 @@ class RunningService:
             Exception: what the service raised, with a note of where.
         """
         self.statistics.calls += 1
+        # As `UnderWay.begin` and `end` do it, whose calls would cost a quarter of this one.
+        this, tasks = object(), self._tasks
+        tasks[this] = current_task(self._loop) if get_ident() == self._thread else None
         try:
             self._check(method, MethodKind.UNARY)
             if self._direct:
@@ -132,6 +163,14 @@ class RunningService:
         except Exception:
             self.statistics.failures += 1
             raise
+        except asyncio.CancelledError:
+            if self._under_way.end(this):
+                self.statistics.failures += 1
+                raise self._under_way.stopped(method) from None
+            raise
+        finally:
+            if tasks.pop(this, this) is this:
+                self._under_way.end(this)
 
     async def stream(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> AsyncGenerator[Any, None]:
         """The answer of a method that streams.
@@ -145,7 +184,7 @@ class RunningService:
         try:
             self._check(method, MethodKind.STREAM)
             with self._in_time(method) as scope:
-                replica, items, first = await self._retrying(self._open, scope, method, args, kwargs)
+                replica, items, first = await self._begun(scope, method, args, kwargs)
             ended: BaseException | None = None
             try:
                 async with aclosing(items):
@@ -188,6 +227,20 @@ class RunningService:
         if left is not None and left <= 0:
             raise DeadlineExceeded(f"{self.definition.name}.{method}: the deadline has passed already")
 
+    async def _begun(
+        self, scope: CancelScope | None, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> _Stream:
+        """A stream that has begun, or ended already."""
+        this = self._under_way.begin()
+        try:
+            return await self._retrying(self._open, scope, method, args, kwargs)
+        except asyncio.CancelledError:
+            if self._under_way.end(this):
+                raise self._under_way.stopped(method) from None
+            raise
+        finally:
+            self._under_way.end(this)
+
     async def _attempt(
         self, scope: CancelScope | None, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
@@ -201,17 +254,20 @@ class RunningService:
         return answer
 
     async def _once(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        replica = await self._choose(args, kwargs)
-        replica.outstanding += 1
-        try:
-            return await replica.call(method, args, kwargs)
-        except Exception as error:
-            if isinstance(error, RuntimeError):
-                self._check_loop(error)
-            self._note(error, method, replica)
-            raise
-        finally:
-            replica.outstanding -= 1
+        while True:
+            replica = await self._choose(args, kwargs)
+            replica.outstanding += 1
+            try:
+                return await replica.call(method, args, kwargs)
+            except NotBegun as error:
+                self._check_gone(replica, error)
+            except Exception as error:
+                if isinstance(error, RuntimeError):
+                    self._check_loop(error)
+                self._note(error, method, replica)
+                raise
+            finally:
+                replica.outstanding -= 1
 
     async def _open(
         self, scope: CancelScope | None, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -219,20 +275,34 @@ class RunningService:
         """Begin a stream, and wait for its first item: until then it may be tried again."""
         await self._enter()
         try:
+            return await self._open_once(method, args, kwargs)
+        except BaseException as error:
+            self._leave(error, scope)
+            raise
+
+    async def _open_once(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Stream:
+        while True:
             replica = await self._choose(args, kwargs)
             items = replica.stream(method, args, kwargs)
             replica.outstanding += 1
             try:
-                first = await anext(items, _NOTHING)
+                return replica, items, await anext(items, _NOTHING)
             except BaseException as error:
                 replica.outstanding -= 1
                 self._note(error, method, replica)
                 await items.aclose()
-                raise
-        except BaseException as error:
-            self._leave(error, scope)
-            raise
-        return replica, items, first
+                if not isinstance(error, NotBegun):
+                    raise
+                self._check_gone(replica, error)
+
+    def _check_gone(self, replica: Replica, error: NotBegun) -> None:
+        """A replica could not be reached.
+
+        Raises:
+            ServiceUnavailable: it has not gone. Of one that has, others are asked, or the next one is waited for.
+        """
+        if replica in self.ready:
+            raise ServiceUnavailable(str(error)) from None
 
     async def _choose(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Replica:
         """A replica that can be called, waiting for one that is being started again if that was asked for."""
@@ -283,21 +353,10 @@ class RunningService:
         policy = self.definition.retry
         if policy is None:
             return await attempt(*args)
-        from stamina import retry_context
+        return await retrying(policy, attempt, *args, again=self._count_retry)
 
-        async for trial in retry_context(
-            on=_may_help,
-            attempts=policy.attempts,
-            timeout=None,
-            wait_initial=policy.delay,
-            wait_max=policy.max_delay,
-            wait_jitter=policy.delay / 2,
-            wait_exp_base=policy.backoff,
-        ):
-            with trial:
-                self.statistics.retries += trial.num > 1
-                return await attempt(*args)
-        raise AssertionError("the last attempt returns or raises")
+    def _count_retry(self) -> None:
+        self.statistics.retries += 1
 
     @contextmanager
     def _in_time(self, method: str) -> Iterator[CancelScope | None]:
@@ -316,11 +375,6 @@ class RunningService:
             note = f"from service {self.definition.name}.{method}{which} ({self.definition.place})"
             if note not in getattr(error, "__notes__", ()):
                 error.add_note(note)
-
-
-def _may_help(error: BaseException) -> bool:
-    """Whether to try again. What is no `Exception` is a cancellation: it is the caller's, and goes on to it."""
-    return isinstance(error, Exception) and not isinstance(error, _FINAL)
 
 
 def _limiter(rate: float | None) -> "AsyncLimiter | None":

@@ -9,6 +9,7 @@ import pytest
 
 from sage.operators.calls import Call
 from sage.operators.elements import Batch
+from sage.operators.errors import RecordFailed
 from sage.operators.flat_map import FlatMap
 from sage.operators.map import Map
 from sage.testing import OperatorHarness
@@ -227,6 +228,35 @@ async def test_a_call_that_dies_as_its_function_ends() -> None:
         op.call("dies").kill(ValueError())
         await op.settle()
         assert op.values == ["next"]
+
+
+@pytest.mark.parametrize("of_calls", [True, False])
+async def test_a_function_that_cancels_its_own_task_fails_its_record_only(of_calls: bool) -> None:
+    ended: list[str] = []
+
+    async def work(name: str) -> str:
+        if name != "next":
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+        if name != "ends":  # else it has ended before the cancellation comes
+            await asyncio.sleep(0)
+        ended.append(name)
+        return name
+
+    async with OperatorHarness(Map(work, concurrency=1)) as op:
+        for name in ("ends", "waits"):
+            op.process(Batch([name, "next"], calls=[name, "other"] if of_calls else None))
+            if of_calls or name == "ends":
+                await op.settle()
+            else:
+                with pytest.raises(RecordFailed, match=r"CancelledError.*record: 'waits'"):
+                    await op.settle()
+                await turns()
+        assert ended == ["ends", "next", "next"]
+        if of_calls:
+            assert op.call("ends").error is None
+            assert str(op.call("waits").error) == "the function was stopped from within: CancelledError"
 
 
 async def test_no_worker_is_left() -> None:

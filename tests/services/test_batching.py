@@ -98,7 +98,26 @@ async def test_stopping_tells_those_who_wait() -> None:
         await asyncio.sleep(0)
     for told in await asyncio.gather(*calls, return_exceptions=True):
         assert isinstance(told, sage.ServiceUnavailable)
-        assert "Doubler.double: the service was stopped meanwhile" in str(told)
+        assert "doubler.double: the service was stopped meanwhile" in str(told)
+
+
+class Busy(Doubler):
+    """Asks itself, in a task of its own."""
+
+    async def start(self) -> None:
+        self.asking = [asyncio.ensure_future(self.double(number)) for number in range(6)]
+
+    async def stop(self) -> None:
+        told = await asyncio.gather(*self.asking, return_exceptions=True)
+        assert [str(error) for error in told] == ["Busy.double: the service was stopped meanwhile"] * 6
+
+
+@virtual_time
+async def test_stopping_tells_the_service_itself() -> None:
+    env = sage.Environment("busy")
+    env.register_service("busy", Busy)
+    async with env.services():
+        await asyncio.sleep(0)
 
 
 @virtual_time

@@ -3,12 +3,15 @@
 import asyncio
 import os
 import signal
+import types
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 import sage
+from sage.services.away import AwayServices, Invitation
+from sage.services.neighbour import Neighbour, known_as
 from sage.testing import assert_nothing_left
 from tests.services.samples import Echo, Odd
 from tests.services.test_calls import cut_short, noted
@@ -223,3 +226,13 @@ async def test_a_method_may_name_its_arguments_service_and_method(place: Any) ->
     env.from_iterable(["a", "b"]).map(Tagging()).sink(results.append)
     await env.run()
     assert results == ["a/one a/two", "b/one b/two"]
+
+
+async def test_a_class_that_stands_in_a_function_is_found_elsewhere() -> None:
+    class Nested(sage.Service):
+        """Goes to another process by value."""
+
+    there = types.new_class("Nested", (sage.Service,), {}, lambda body: body.update(__module__=__name__))
+    neighbour = Neighbour("nested", "inproc", known_as(Nested), {})
+    services = AwayServices(Invitation("ipc://@nobody", None, (neighbour,)))
+    assert repr(services.find(there)) == "<service 'nested': >"

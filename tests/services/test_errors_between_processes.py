@@ -61,6 +61,9 @@ class Failing(sage.Service):
         yield 1
         raise ERRORS[which]()
 
+    async def returned(self) -> AsyncIterator[int]:
+        return self.stream("pair")  # awaited for it
+
     async def pinned(self) -> None:
         raise Pinned
 
@@ -136,6 +139,8 @@ async def test_errors_arrive_whole_and_tell_once_where_they_come_from() -> None:
         with pytest.raises(sage.ServiceError, match=r"failing\.pinned raised Pinned: it stays here") as lost:
             await failing.pinned()
         assert "in pinned" in lost.value.__notes__[0]
+        with pytest.raises(sage.UnknownMethod, match=r"failing\.returned: it streams its answer\nfrom service"):
+            await failing.returned()
 
         with pytest.raises(Pair) as passed:
             await services["asking"].ask("pair")

@@ -208,6 +208,14 @@ async def test_health_that_tells_nothing(told: Any) -> None:
         assert f"health() gave {told!r}; return a mapping with 'ok'" in health["replicas"][0]["error"]
 
 
+async def test_a_stream_that_is_asked_for_too_early_says_so() -> None:
+    env = sage.Environment("early")
+    env.register_service("echo", Echo)
+    services = env.services()
+    with pytest.raises(sage.ServiceUnavailable, match="service 'echo' cannot be called now: it has not started"):
+        await anext(services["echo"].count(3))
+
+
 async def test_a_service_without_methods_says_so() -> None:
     env = sage.Environment("bare")
     env.register_service("bare", Bare)
@@ -352,7 +360,7 @@ class Raising(sage.Service):
 
 async def test_what_cannot_go_to_another_process_is_told(capfd: pytest.CaptureFixture[str]) -> None:
     env = sage.Environment("held")
-    env.register_service("raising", Raising, threading.Lock(), place="zmq")
+    env.register_service("raising", Raising, threading.Lock(), 1, place="zmq")
     with pytest.raises(sage.ServiceUnavailable, match=r"cannot be pickled \(.*lock.*\); make in start\(\)"):
         async with env.services():
             pytest.fail("it cannot be entered")
@@ -402,6 +410,10 @@ async def test_a_process_that_cannot_be_stopped_in_order_says_why() -> None:
         ({"balance": "most"}, "balance='most' is not known"),
         ({"breaker": True}, r"breaker=True: write sage.Breaker\(...\)"),
         ({"restart": 3, "place": "zmq"}, r"restart=3: write sage.Restart\(...\)"),
+        (
+            {"plase": "zmq"},
+            "Echo: got an unexpected keyword argument 'plase'; the options of a service are replicas, place,",
+        ),
     ],
 )
 def test_options_that_cannot_be(options: dict[str, Any], text: str) -> None:

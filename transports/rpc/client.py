@@ -8,7 +8,7 @@ from typing import Any, Self
 from sage.transports.codec import Codec
 from sage.transports.rpc.address import checked_endpoint
 from sage.transports.rpc.connection import Connection
-from sage.transports.rpc.errors import ClosedRpc, DeadlineExceeded
+from sage.transports.rpc.errors import ClosedRpc, DeadlineExceeded, RpcError
 from sage.transports.rpc.replies import PendingCall
 from sage.transports.rpc.stream import RpcStream
 from sage.transports.zmq import CurveClient
@@ -169,7 +169,8 @@ class RpcClient:
     async def _connected(self, method: str, deadline: float | None) -> Connection:
         """A connection that is ready; all who want one meanwhile wait for the same."""
         if self._closed:
-            raise ClosedRpc("this client is closed: use it inside `async with`", method=method, address=self.address)
+            told = "this client is closed: use it inside `async with`"
+            raise _not_sent(ClosedRpc(told, method=method, address=self.address))
         connection = self._connection
         if connection is None or connection.failure is not None:
             connection = self._connection = Connection(
@@ -181,5 +182,10 @@ class RpcClient:
         except TimeoutError:
             raise DeadlineExceeded("the server has not answered yet", method=method, address=self.address) from None
         if connection.failure is not None:
-            raise connection.failure(method=method)
+            raise _not_sent(connection.failure(method=method))
         return connection
+
+
+def _not_sent(error: RpcError) -> RpcError:
+    error.begun = False
+    return error

@@ -86,6 +86,8 @@ class Connection:
         self.loop = asyncio.get_running_loop()
         self._replies: dict[int, Reply] = {}
         self._last_id = 0
+        # No call beyond this one has left.
+        self._last_sent = 0
         self._deadlines = Deadlines(self._replies, self._expire)
         self._outbox = Outbox(codec, self._send)
         self._socket = Socket(
@@ -241,7 +243,9 @@ class Connection:
             self._hello = self.loop.call_later(_HELLO_EVERY, self._say_hello)
 
     def _send(self, parts: list[Any]) -> None:
-        if not self._socket.send(parts):
+        if self._socket.send(parts):
+            self._last_sent = self._last_id
+        else:
             self._fail(ConnectionLost, "its process went away, or hangs")
 
     def _give_up(self) -> None:
@@ -272,5 +276,7 @@ class Connection:
         replies = list(self._replies.values())
         self._replies.clear()
         for reply in replies:
-            reply.fail(self.failure(method=reply.method))
+            told = self.failure(method=reply.method)
+            told.begun = reply.id <= self._last_sent
+            reply.fail(told)
         self.settled.set()

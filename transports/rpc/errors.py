@@ -50,7 +50,10 @@ class RpcError(TransportError):
         reason: what happened, without the names.
         method: the method that was called.
         address: where its server is, or was.
+        begun: whether the method may have begun; where it is false, the call can be made again without harm.
     """
+
+    begun = True
 
     def __init__(self, reason: str, *, method: str = "", address: str = "") -> None:
         who = " at ".join(filter(None, (repr(method) if method else "", address)))
@@ -113,6 +116,8 @@ class ClosedRpc(RpcError):
 
 class ServerUnreachable(RpcError, ConnectError):
     """Nobody answered at the server's address in time. The call was not sent."""
+
+    begun = False
 
     def __init__(self, reason: str, *, method: str = "", address: str = "") -> None:
         super().__init__(reason, method=method, address=address)
