@@ -1,7 +1,6 @@
 """``sage mock``."""
 
 import asyncio
-import signal
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
@@ -9,6 +8,7 @@ import click
 
 from sage.cli.failures import failures_told, traceback_option
 from sage.cli.listening import cannot_listen
+from sage.cli.stopping import Staying, obeying_signals
 from sage.loops import fast_loop
 
 if TYPE_CHECKING:
@@ -86,13 +86,11 @@ def mock(
 async def _serve(app: "MockServer", host: str, port: int) -> None:
     from sage.serving.mock import serving
 
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    async with AsyncExitStack() as stack:
-        with cannot_listen(host, port):
-            url = await stack.enter_async_context(serving(app, host, port))
-        click.echo(f"{', '.join(app.options.models)} at {url}/v1")
-        await stop.wait()
-        click.echo("stopping", err=True)
+    staying = Staying()
+    with staying.ended():
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(obeying_signals(staying, grace=1))
+            with cannot_listen(host, port):
+                url = await stack.enter_async_context(serving(app, host, port))
+            click.echo(f"{', '.join(app.options.models)} at {url}/v1")
+            await staying.stay()

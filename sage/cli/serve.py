@@ -12,9 +12,10 @@ from typing import Any
 import click
 
 from sage.cli import loading
-from sage.cli.failures import CannotRun, failures_told, traceback_option
+from sage.cli.failures import CannotRun, ExitCode, failures_told, traceback_option
 from sage.cli.listening import cannot_listen
 from sage.cli.loading import Target, program_argument
+from sage.cli.stopping import obeying_signals
 from sage.environment import Environment
 from sage.loops import fast_loop
 
@@ -52,14 +53,16 @@ def serve(target: Target, host: str, port: int, keys: Path | None, insecure: boo
       sage serve chat.py:app --port 9000
       sage serve chat.py:app --host 0.0.0.0 --insecure
 
-    Ctrl-C and SIGTERM take no new requests and finish those that are there; Ctrl-C again breaks them off.
+    Ctrl-C and SIGTERM take no new requests and finish those that are there; Ctrl-C again breaks them off. What does
+    not stop then is left as it is, five seconds later.
     """
     with failures_told(traceback=traceback):
         sys.argv[:] = [str(target.path)]  # the options are not the program's
         from sage.serving.installed import needed
         from sage.serving.listening import check_exposed, listen
 
-        needed("uvicorn")
+        # What takes long to import is imported before the event loop, and its handling of signals, begins.
+        needed("sage.serving.uvicorn_server")
         app = load_app(target, _keys_in(keys))
         check_exposed(host, guarded=getattr(app, "guarded", False), insecure=insecure)
         with cannot_listen(host, port):
@@ -136,10 +139,13 @@ def _keys_in(path: Path | None) -> list[str] | None:
 
 
 async def _serve(app: Any, listening: socket.socket, grace: int) -> None:
-    from sage.serving.uvicorn_server import serve_until_signal
+    from sage.serving.uvicorn_server import HttpServer
 
     started = partial(click.echo, f"serving {_name_of(app)} at http://{_shown(listening)}; press Ctrl-C to stop")
-    await serve_until_signal(app, listening, grace=grace, on_start=started, say=partial(click.echo, err=True))
+    server = HttpServer(app, grace=grace, on_start=started, say=partial(click.echo, err=True))
+    async with obeying_signals(server, grace=grace):
+        if not await server.run(listening):
+            raise click.exceptions.Exit(ExitCode.CANNOT_RUN)
 
 
 def _name_of(app: Any) -> str:

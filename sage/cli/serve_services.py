@@ -1,17 +1,20 @@
 """``sage serve-services``."""
 
 import asyncio
-import signal
 from pathlib import Path
 
 import click
 
 from sage.cli.failures import CannotRun, failures_told, traceback_option
 from sage.cli.loading import Target, load_environment, program_argument
+from sage.cli.stopping import Staying, obeying_signals
 from sage.environment import Environment
 from sage.loops import fast_loop
 
 __all__ = ["serve_services"]
+
+#: Seconds that calls may take to finish.
+_GRACE = 30.0
 
 
 @click.command("serve-services", short_help="Offer the services of a program to other programs.")
@@ -52,12 +55,12 @@ def serve_services(target: Target, address: str, keys: Path | None, clients: tup
 async def _serve(env: Environment, address: str, keys: Path | None, clients: tuple[str, ...]) -> None:
     from sage.services.exposed import exposed, server_keys
 
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    curve = server_keys(keys, clients)
-    async with env.services() as services, exposed(services, address, curve=curve) as server:
-        click.echo(f"{', '.join(env.service_names)} at {server.address}")
-        await stop.wait()
-        click.echo("stopping", err=True)
+    curve, staying = server_keys(keys, clients), Staying()
+    with staying.ended():
+        async with (
+            obeying_signals(staying, grace=_GRACE),
+            env.services() as services,
+            exposed(services, address, curve=curve) as server,
+        ):
+            click.echo(f"{', '.join(env.service_names)} at {server.address}")
+            await staying.stay()

@@ -24,13 +24,22 @@ _TAKEN = (signal.SIGINT, signal.SIGTERM)
 _BEARABLE = 2
 
 
+def _raise_interrupt() -> None:
+    raise KeyboardInterrupt
+
+
 @contextmanager
-def signals_taken() -> Iterator["Signals"]:
+def signals_taken(
+    *, first: Callable[[], object] = lambda: None, last: Callable[[], object] = _raise_interrupt
+) -> Iterator["Signals"]:
     """Take SIGINT and SIGTERM over, and put back the handlers that were there before. Needs a running event loop.
 
     Off the main thread, where signals do not come, it takes none.
+
+    Args:
+        first, last: as in `Signals`.
     """
-    signals = Signals(asyncio.get_running_loop())
+    signals = Signals(asyncio.get_running_loop(), first=first, last=last)
     if threading.current_thread() is not threading.main_thread():
         yield signals
         return
@@ -48,10 +57,20 @@ class Signals:
 
     Args:
         loop: the event loop in which they are awaited.
+        first: is called when the first has come, also while something keeps the event loop from running.
+        last: is called for one behind which there is no hope; by default it raises `KeyboardInterrupt`.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        first: Callable[[], object] = lambda: None,
+        last: Callable[[], object] = _raise_interrupt,
+    ) -> None:
         self._loop = loop
+        self._first: Callable[[], object] | None = first
+        self._last = last
         self._queue: asyncio.Queue[int] = asyncio.Queue()
         # How many came that the event loop has not seen yet, and at how many it is interrupted.
         self._unseen = 0
@@ -75,10 +94,14 @@ class Signals:
         running: if signals pile up, the last resort is to interrupt it.
 
         Raises:
-            KeyboardInterrupt: the event loop has not seen those before, or `interrupt_next` was called.
+            KeyboardInterrupt: the event loop has not seen those before, or `interrupt_next` was called, unless `last`
+                says otherwise.
         """
+        if self._first is not None:
+            first, self._first = self._first, None
+            first()
         if self._unseen >= self._bearable:
-            raise KeyboardInterrupt
+            self._last()
         self._unseen += 1
         self._loop.call_soon_threadsafe(self._saw, number)
 

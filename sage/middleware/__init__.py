@@ -25,6 +25,7 @@ from sage.middleware.reply import Part, Reply, ReplyBuilder, Usage
 from sage.middleware.single_flight import CacheStatistics, SingleFlightCache
 from sage.middleware.sse import ServerEvent, SseReader
 from sage.middleware.structured import Structured
+from sage.middleware.wire import register_types
 
 __all__ = [
     "Agent",
@@ -58,4 +59,5 @@ __all__ = [
     "Turn",
     "Usage",
     "Vector",
+    "register_types",
 ]

@@ -108,8 +108,12 @@ class Exchange:
         self.content = b""
         #: Whether the head of the response was sent.
         self.started = False
+        #: Whether its last part was given to the server.
+        self.ended = False
         #: How the parts of a stream are told apart; `None` if the response is none.
         self.framing: Framing | None = None
+        #: What the head says besides.
+        self.shared: Mapping[str, str] = {}
         self.presence = Presence(receive)
         self._stall = Stall(limits.stall, partial(self.presence.lose, "stalled"))
         self._receive = receive
@@ -157,7 +161,7 @@ class Exchange:
         Cancel safety: as `send` of the server has it; the response cannot be started again.
         """
         self.started = True
-        told = {"content-type": content_type, "x-request-id": self.id, **(headers or {})}
+        told = {"content-type": content_type, "x-request-id": self.id, **self.shared, **(headers or {})}
         encoded = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in told.items()]
         await self._send({"type": "http.response.start", "status": status, "headers": encoded})
 
@@ -187,6 +191,7 @@ class Exchange:
 
         Cancel safety: the response stays unfinished.
         """
+        self.ended = True
         await self._write(last, more=False)
 
     async def respond(

@@ -1,8 +1,8 @@
 """The ASGI app around a program, whatever protocol it speaks."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from typing import Any
 
 from sage.admission import Admission
@@ -16,6 +16,7 @@ from sage.serving.exchange import Exchange, Limits, path_of
 from sage.serving.host import JobHost, Program, ServedJob
 from sage.serving.installed import needed
 from sage.serving.meters import Meters, MetricsNames, RequestMeter
+from sage.serving.origins import Origins
 from sage.serving.presence import Receive, Scope, Send
 from sage.serving.rates import Rate
 from sage.serving.router import Handler, Routes, tell
@@ -25,6 +26,8 @@ __all__ = ["Front", "ServingApp", "encode"]
 
 #: Answers a connection of another kind than HTTP: a WebSocket.
 Connected = Callable[[Scope, Receive, Send], Awaitable[None]]
+#: Seconds in which a client can take what it is told when its request is broken off.
+_LAST_WORDS = 1.0
 
 
 def encode(value: Any) -> bytes:
@@ -69,6 +72,7 @@ class Front:
         max_priority: int,
         metrics_names: MetricsNames,
         limits: Limits | None,
+        origins: Iterable[str] = (),
     ) -> None:
         if metrics_names not in ("sage", "vllm"):
             raise GraphError(f"metrics_names={metrics_names!r}: write 'sage' or 'vllm'")
@@ -87,6 +91,7 @@ class Front:
             raise GraphError(f"max_priority={max_priority!r}: write a whole number")
         self.name = env.name
         self.limits = limits or Limits()
+        self.origins = Origins(origins)
         self.host = JobHost(env, self._check)
         self.meters = Meters(metrics_names, self._snapshots)
         self.desk = Desk(
@@ -198,6 +203,10 @@ class ServingApp:
             exchange = Exchange(scope, receive, send, self._front.limits)
             try:
                 await self._http(exchange)
+            except asyncio.CancelledError:
+                if exchange.presence.lost is None:
+                    await _last_words(exchange)  # the server does not wait any longer; the client is there
+                raise
             finally:
                 exchange.close()
         elif self._websocket is not None and path_of(scope).startswith("/ws/"):
@@ -207,6 +216,10 @@ class ServingApp:
             await send({"type": "websocket.close", "code": 1008, "reason": "there is no WebSocket here"})
 
     async def _http(self, exchange: Exchange) -> None:
+        exchange.shared = self._front.origins.shared(exchange.headers)
+        if (told := self._front.origins.asked(exchange.method, exchange.headers)) is not None:
+            await exchange.respond(200, b"", told, content_type="text/plain")
+            return
         try:
             handler, rest = self._routes.find(exchange.method, exchange.path)
             await exchange.read()
@@ -218,12 +231,14 @@ class ServingApp:
             async with exchange.presence:
                 try:
                     await handler(exchange, rest)
-                except asyncio.CancelledError:
-                    if exchange.presence.lost is None and not exchange.started:
-                        await tell(exchange, draining())  # the server does not wait any longer; the client is there
-                    raise
                 except Exception as error:
                     await tell(exchange, error)
+
+
+async def _last_words(exchange: Exchange) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_LAST_WORDS):
+            await tell(exchange, draining())
 
 
 async def _state(exchange: Exchange, good: bool, yes: str, no: str) -> None:

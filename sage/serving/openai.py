@@ -1,6 +1,6 @@
 """A program as a server of the OpenAI protocol."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from sage.admission import Admission
 from sage.errors import GraphError
@@ -28,6 +28,7 @@ def openai_app(
     rate: Rate | None = None,
     timeout: float | None = None,
     max_priority: int = 0,
+    origins: Iterable[str] = (),
     count_tokens: Callable[[str], int] | None = None,
     expected_tokens: int = 512,
     metrics_names: MetricsNames = "sage",
@@ -54,6 +55,7 @@ def openai_app(
         rate: how many requests and tokens each tenant may have in a minute.
         timeout: seconds that a request may take, waiting included; a client may ask for less.
         max_priority: the highest priority that a client may ask for.
+        origins: the web pages that may ask from a browser: ``"https://example.org"``, or ``"*"`` for all.
         count_tokens: how many tokens a text has; about one for four bytes if left out.
         expected_tokens: how many tokens are reserved for an answer whose request does not bound it.
         metrics_names: ``"vllm"`` to have the most important metrics also under the names that vLLM uses.
@@ -84,6 +86,7 @@ def openai_app(
         max_priority=max_priority,
         metrics_names=metrics_names,
         limits=limits,
+        origins=origins,
     )
     protocol = OpenAIProtocol(front, models, count_tokens or estimated_tokens, expected_tokens)
     return ServingApp(front, protocol.handlers())

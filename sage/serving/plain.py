@@ -48,7 +48,8 @@ def app(
         rate: how many requests each tenant may have in a minute.
         timeout: seconds that a request may take, waiting included; a client may ask for less.
         max_priority: the highest priority that a client may ask for.
-        origins: the web pages, beside the server's own, that may open a WebSocket: ``"https://example.org"``.
+        origins: the web pages, beside the server's own, that may ask from a browser, or open a WebSocket:
+            ``"https://example.org"``, or ``"*"`` for all.
         metrics_names: as in `openai_app`.
         limits: what one connection may cost.
 
@@ -62,8 +63,8 @@ def app(
     from sage.serving.records import Records
     from sage.serving.websocket import WebSockets
 
-    if isinstance(endpoints, str) or isinstance(origins, str):
-        raise GraphError("sage.serving.app: endpoints= and origins= are lists of texts; write endpoints=['ask']")
+    if isinstance(endpoints, str):
+        raise GraphError("sage.serving.app: endpoints= is a list of names; write endpoints=['ask']")
     served = None if endpoints is None else set(endpoints)
     front = Front(
         env,
@@ -75,6 +76,7 @@ def app(
         max_priority=max_priority,
         metrics_names=metrics_names,
         limits=limits,
+        origins=origins,
     )
     records = Records(front, served)
-    return ServingApp(front, records.handlers(), WebSockets(front, records, frozenset(origins)))
+    return ServingApp(front, records.handlers(), WebSockets(front, records))

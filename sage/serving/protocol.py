@@ -1,6 +1,7 @@
 """The requests of the OpenAI protocol, answered by the endpoints of a job."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sage.serving import bodies
@@ -83,7 +84,7 @@ class OpenAIProtocol:
         async def work(meter: RequestMeter) -> None:
             async with self._front.desk.let_in(first.key, terms, prompt_tokens + each * len(choices)) as reserved:
                 asked = [
-                    Asked(self._ask(endpoint, requests[choice.index // first.n], terms, each), choice)
+                    Asked(self._ask(endpoint, _alone(requests, choice.index), terms, each), choice)
                     for choice in choices
                 ]
                 write = stream if first.stream else collect
@@ -153,6 +154,13 @@ class OpenAIProtocol:
         received = await self._front.desk.received(exchange.headers)
         _ = self._front.host.job
         return received
+
+
+def _alone(requests: "Sequence[ChatRequest | CompletionRequest]", index: int) -> "ChatRequest | CompletionRequest":
+    """The request for one choice. The n answers to one request are drawn by seeds of their own, lest they be equal."""
+    number, turn = divmod(index, requests[0].n)
+    request = requests[number]
+    return replace(request, seed=request.seed + turn) if turn and request.seed is not None else request
 
 
 def _parsed(exchange: Exchange, kind: type[bodies.B]) -> tuple[bodies.B, dict[str, Any]]:

@@ -17,6 +17,7 @@ class _Sampled:
         max_tokens: how many tokens the answer may have; `None` if the client did not say. What is longer is cut.
         temperature, top_p, seed, presence_penalty, frequency_penalty: as the client said.
         stop: texts that end the answer. They are looked for behind the program, too.
+        n: how many answers the client wants. The program is asked once for each, with seeds that differ.
         logprobs, top_logprobs: what the client wants to know of the probabilities.
         user: whom the client acts for, in its own words.
         key: the tenant, as the server's `auth` found it.

@@ -40,7 +40,9 @@ class Routes:
         """
         methods, rest = self._at(path, method)
         if not methods:
-            raise RequestError(f"there is no {path}", status=404, code="unknown_url")
+            there = ", ".join(sorted(path for path, methods in self._exact.items() if "POST" in methods))
+            told = f"there is no {path}" + (f"; what can be asked is {there}" if there else "")
+            raise RequestError(told, status=404, code="unknown_url")
         if method not in methods:
             allowed = ", ".join(methods)
             raise RequestError(
@@ -73,6 +75,6 @@ async def tell(exchange: Exchange, error: Exception) -> RequestError:
     body: Any = needed("msgspec.json").encode(error_body(problem))
     if not exchange.started:
         await exchange.respond(problem.status, body, problem.headers)
-    elif exchange.framing is not None:
+    elif exchange.framing is not None and not exchange.ended:
         await exchange.end(exchange.framing.before_error + body + exchange.framing.after)
     return problem

@@ -160,8 +160,24 @@ class TextShape(Shape):
     kind = "text_completion"
     whole_kind = "text_completion"
 
+    def __init__(self, model: str, *, usage: bool = False, running_usage: bool = False) -> None:
+        super().__init__(model, usage=usage, running_usage=running_usage)
+        # How much text of each choice was streamed: the places of tokens are those in the whole text.
+        self._streamed: dict[int, int] = {}
+
+    def pieces(self, choice: Choice, pieces: Sequence[Piece], usage: dict[str, int] | None) -> bytes:
+        """See `Shape.pieces`."""
+        if set(map(type, pieces)) <= {str}:
+            return self._run(choice, pieces, usage)
+        return b"".join([self._run(choice, [piece], usage) for piece in pieces])
+
+    def _run(self, choice: Choice, pieces: Sequence[Piece], usage: dict[str, int] | None) -> bytes:
+        events = super().pieces(choice, pieces, usage)
+        self._streamed[choice.index] = self._streamed.get(choice.index, 0) + sum(len(_text(piece)) for piece in pieces)
+        return events
+
     def _part(self, index: int, piece: Piece | None, reason: str | None) -> dict[str, Any]:
-        logprobs = _text_logprobs([piece] if isinstance(piece, Delta) else [])
+        logprobs = _text_logprobs([piece] if isinstance(piece, Delta) else [], self._streamed.get(index, 0))
         return {"index": index, "text": _text(piece), "finish_reason": reason, "logprobs": logprobs}
 
     def _whole(self, choice: Choice, pieces: Sequence[Piece]) -> dict[str, Any]:
@@ -179,8 +195,8 @@ def _logprobs(deltas: Sequence[Delta]) -> dict[str, Any] | None:
     return {"content": content, "refusal": None} if content else None
 
 
-def _text_logprobs(deltas: Sequence[Delta]) -> dict[str, Any] | None:
-    """The same as completions have it: in columns, with the place of each token in the text of these pieces."""
+def _text_logprobs(deltas: Sequence[Delta], start: int = 0) -> dict[str, Any] | None:
+    """The same as completions have it: in columns, with the place of each token in a text that begins at `start`."""
     tokens = [token for delta in deltas for token in delta.logprobs]
     if not tokens:
         return None
@@ -190,7 +206,7 @@ def _text_logprobs(deltas: Sequence[Delta]) -> dict[str, Any] | None:
         "tokens": [token["token"] for token in tokens],
         "token_logprobs": [token["logprob"] for token in tokens],
         "top_logprobs": top if any(top) else None,
-        "text_offset": list(accumulate(lengths[:-1], initial=0)),
+        "text_offset": list(accumulate(lengths[:-1], initial=start)),
     }
 
 

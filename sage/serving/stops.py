@@ -18,6 +18,11 @@ class Stops:
         self._longest = max(map(len, stops), default=0)
         self._held = ""
 
+    @property
+    def held(self) -> str:
+        """What is held back."""
+        return self._held
+
     def feed(self, text: str) -> str:
         """Take a piece, and give what can be shown by now. Once `found`, there is no more."""
         text, self._held = self._held + text, ""

@@ -27,14 +27,11 @@ class WebSockets:
     Args:
         front: the job, and who may come in.
         records: how the job is asked.
-        origins: the web pages, beside the server's own, that may open one. Browsers let any page try, and send along
-            what the user is logged in with.
     """
 
-    def __init__(self, front: Front, records: Records, origins: frozenset[str]) -> None:
+    def __init__(self, front: Front, records: Records) -> None:
         self._front = front
         self._records = records
-        self._origins = origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As ASGI has it."""
@@ -103,8 +100,9 @@ class WebSockets:
                 await answer.aclose()
 
     def _check_origin(self, headers: dict[str, str]) -> None:
+        # Browsers let any page try, and send along what the user is logged in with.
         origin = headers.get("origin")
-        if origin is None or origin in self._origins or urlsplit(origin).netloc == headers.get("host"):
+        if origin is None or origin in self._front.origins or urlsplit(origin).netloc == headers.get("host"):
             return
         raise RequestError(f"pages of {origin!r} may not connect; allow them with origins=", status=403)
 

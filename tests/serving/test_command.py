@@ -15,14 +15,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-import sage
 from sage.cli.failures import CannotRun
 from sage.cli.loading import Target
 from sage.cli.serve import load_app, serve
 from sage.errors import GraphError
 from sage.serving import ServingApp
 from sage.serving.listening import check_exposed, listen
-from sage.serving.uvicorn_server import serve_until_signal
 
 PROGRAM = """
     import sage
@@ -175,12 +173,9 @@ def test_a_file_of_keys_that_has_none(folder: Path, written: bytes, told: str) -
     assert (done.exit_code, told in done.output) == (2, True)
 
 
-async def test_a_program_that_cannot_start_is_not_said_to_be_served(capsys: pytest.CaptureFixture[str]) -> None:
-    said: list[str] = []
-    empty = sage.serving.app(sage.Environment("empty"))
-    with listen("127.0.0.1", 0) as listening, pytest.raises(SystemExit):
-        await serve_until_signal(empty, listening, grace=1, on_start=lambda: said.append("started"), say=said.append)
-    assert said == []
-    told = capsys.readouterr().err
-    assert "program 'empty' has nothing to run" in told
-    assert "Traceback" not in told
+def test_a_program_that_cannot_start_is_not_said_to_be_served(folder: Path) -> None:
+    (folder / "empty.py").write_text("import sage\napp = sage.serving.app(sage.Environment('empty'))\n")
+    done = CliRunner().invoke(serve, ["empty.py", "--port", "0"])
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "program 'empty' has nothing to run" in done.stderr
+    assert "Traceback" not in done.stderr

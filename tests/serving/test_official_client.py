@@ -218,6 +218,18 @@ async def test_completions() -> None:
             await client.completions.create(model="t", prompt=[1, 2])
 
 
+async def test_several_answers_have_seeds_of_their_own() -> None:
+    async def tell(request: CompletionRequest) -> AsyncIterator[str]:
+        yield str(request.seed)
+
+    app = openai_app(StandIn({"text": tell}), completions={"t": "text"})
+    async with served(app) as port, client_of(port) as client:
+        whole = await client.completions.create(model="t", prompt=["ab", "cd"], n=2, seed=5)
+        assert [choice.text for choice in whole.choices] == ["5", "6", "5", "6"]
+        whole = await client.completions.create(model="t", prompt="ab", n=2)
+        assert [choice.text for choice in whole.choices] == ["None", "None"]
+
+
 async def test_the_id_of_a_request_comes_back() -> None:
     async with chat_server() as server:
         raw = await server.client.chat.completions.with_raw_response.create(

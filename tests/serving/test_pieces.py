@@ -76,7 +76,8 @@ async def test_logprobs_of_a_completion() -> None:
         assert (told.tokens, told.token_logprobs, told.text_offset) == (["Hi", " you"], [-0.5, -0.25], [0, 2])
         assert told.top_logprobs == [{"Ho": -1.5}, {}]
         chunks = [chunk async for chunk in await client.completions.create(model="m", prompt="x", stream=True)]
-        assert [chunk.choices[0].logprobs.tokens for chunk in chunks if chunk.choices[0].logprobs] == [["Hi"], [" you"]]
+        parts = [chunk.choices[0].logprobs for chunk in chunks if chunk.choices[0].logprobs]
+        assert [(part.tokens, part.text_offset) for part in parts] == [(["Hi"], [0]), ([" you"], [2])]
 
 
 async def test_a_refusal_stands_in_the_place_of_the_content() -> None:

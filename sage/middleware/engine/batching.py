@@ -80,12 +80,14 @@ class ContinuousBatching:
         name: whose it is, for errors.
         max_num_seqs: how many answers are made at the same time.
         max_waiting: how many requests wait for that; more are refused.
+        kv_tokens: of how many tokens keys and values are held; `None` for no bound. No answer may take more by itself.
     """
 
-    def __init__(self, name: str, *, max_num_seqs: int, max_waiting: int) -> None:
+    def __init__(self, name: str, *, max_num_seqs: int, max_waiting: int, kv_tokens: int | None = None) -> None:
         self._name = name
         self._max_num_seqs = max_num_seqs
         self._max_waiting = max_waiting
+        self._kv_tokens = kv_tokens
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"model {name}")
         self._places = 0
         self._waiting: deque[Place] = deque()
@@ -171,8 +173,7 @@ class ContinuousBatching:
         await asyncio.to_thread(self._thread.shutdown)
 
     async def _step(self, decoder: Decoder) -> None:
-        joining = [self._waiting.popleft() for _ in range(self._free()) if self._waiting]
-        begun = {place.generation: place for place in joining if place.generation is not None}
+        begun = self._begun()
         self._running.update(begun)
         leaving, self._leaving = self._leaving, set()
         try:
@@ -185,8 +186,19 @@ class ContinuousBatching:
         if not (self._running or self._waiting or self._leaving or self._closing):
             self._work.clear()
 
-    def _free(self) -> int:
-        return self._max_num_seqs - len(self._running)
+    def _begun(self) -> dict[Generation, Place]:
+        """Those for whom there is room now. Nobody overtakes: a long one would never get in."""
+        sizes = [generation.most for generation in self._running]
+        begun: dict[Generation, Place] = {}
+        while self._waiting and len(sizes) < self._max_num_seqs:
+            place = self._waiting[0]
+            assert place.generation is not None, "it waits since `begin`"
+            sizes.append(place.generation.most)
+            # All rows are as long as the longest.
+            if self._kv_tokens is not None and len(sizes) * max(sizes) > self._kv_tokens:
+                break
+            begun[place.generation] = self._waiting.popleft()
+        return begun
 
     def _leave(self, place: Place) -> None:
         if place in self._waiting:

@@ -36,6 +36,7 @@ class Generation:
     Attributes:
         made: how many tokens were made, that which ends it included.
         last: the token that was made last.
+        most: how many tokens the prompt and the answer have together at most.
     """
 
     def __init__(
@@ -49,9 +50,10 @@ class Generation:
         stop: tuple[str, ...] = (),
     ) -> None:
         self.prompt = prompt
-        self.sampler = Sampler(sampling)
+        self.sampler = Sampler(sampling, prompt)
         self.made = 0
         self.last = prompt[-1]
+        self.most = len(prompt) + max_tokens
         self._ends = ends
         self._max_tokens = max_tokens
         self._detokenizer = Detokenizer(tokenizer, prompt)

@@ -27,7 +27,7 @@ class LoadedModel:
     Attributes:
         ends: the tokens with which it ends an answer.
         context: how many tokens it can look at; `None` if it does not say.
-        temperature, top_p: how it wants its tokens chosen.
+        temperature, top_p, top_k, repetition_penalty: how it wants its tokens chosen.
 
     Raises:
         NotAvailable: it cannot be run step by step with a cache of keys and values.
@@ -46,6 +46,8 @@ class LoadedModel:
         settings = model.generation_config
         self.temperature = _or(settings.temperature, 1.0) if settings.do_sample else 0.0
         self.top_p = _or(settings.top_p, 1.0) if settings.do_sample else 1.0
+        self.top_k = int(_or(settings.top_k, 0)) if settings.do_sample else 0
+        self.repetition_penalty = _or(settings.repetition_penalty, 1.0)
         # Only the last logits are wanted; those of a long prompt would take more room than the model.
         self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in accepted else {}
 

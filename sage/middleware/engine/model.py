@@ -11,10 +11,11 @@ from sage.middleware.engine.decoder import Decoder
 from sage.middleware.engine.loading import LoadedModel, load_model
 from sage.middleware.engine.prompts import prepared
 from sage.middleware.engine.requests import GenerationRequest
+from sage.middleware.engine.tool_calls import ToolCallReader
 from sage.middleware.errors import ModelRefused
 from sage.services import Service
 from sage.serving.errors import RequestError
-from sage.serving.pieces import Finish, Usage
+from sage.serving.pieces import Delta, Finish, Usage
 
 __all__ = ["Generated", "TransformersModel"]
 
@@ -52,6 +53,10 @@ class TransformersModel(Service):
         max_tokens: how many tokens an answer has at most, and if the request does not say.
         prefill_tokens: how many tokens of new prompts are read in a step: the more, the sooner a first token, and the
             longer the others wait for their next.
+        kv_tokens: of how many tokens, prompts and answers of all that are being made, keys and values are held at most;
+            `None` for as many as `max_num_seqs` answers may have. Rows are as long as the longest, and what is held is
+            copied when an answer begins or ends, so that twice as much is taken for a moment. Requests wait for room,
+            and none may have more by itself.
         revision: which version on the hub.
         local_files_only: whether nothing is fetched from the hub.
 
@@ -69,11 +74,14 @@ class TransformersModel(Service):
         max_waiting: int = 64,
         max_tokens: int = 512,
         prefill_tokens: int = 512,
+        kv_tokens: int | None = None,
         revision: str | None = None,
         local_files_only: bool = False,
     ) -> None:
         least = {"max_num_seqs": (max_num_seqs, 1), "max_waiting": (max_waiting, 0)}
         least |= {"max_tokens": (max_tokens, 1), "prefill_tokens": (prefill_tokens, 1)}
+        if kv_tokens is not None:
+            least["kv_tokens"] = (kv_tokens, 2)
         for name, (value, smallest) in least.items():
             if value < smallest:
                 raise GraphError(f"TransformersModel({name}={value!r}): write a whole number, {smallest} or more")
@@ -83,6 +91,7 @@ class TransformersModel(Service):
         self._load = partial(
             load_model, self.model, device=device, dtype=dtype, revision=revision, local_files_only=local_files_only
         )
+        self.kv_tokens = kv_tokens
         self._limits = {"max_num_seqs": max_num_seqs, "max_waiting": max_waiting}
         self._batching: ContinuousBatching | None = None
         self._loaded: LoadedModel | None = None
@@ -97,7 +106,7 @@ class TransformersModel(Service):
             NotAvailable: torch or transformers are not installed, or the model is not of a kind that can be batched.
             OSError: there is no such model.
         """
-        self._batching = ContinuousBatching(self.model, **self._limits)
+        self._batching = ContinuousBatching(self.model, **self._limits, kv_tokens=self.kv_tokens)
         self._loaded = await self._batching.in_thread(self._load)
         decoder = Decoder(self._loaded, prefill_tokens=self.prefill_tokens)
         self._steps = asyncio.create_task(self._batching.run(decoder), name=f"steps of {self.model}")
@@ -127,8 +136,8 @@ class TransformersModel(Service):
         """The text of an answer, piece by piece.
 
         Args:
-            request: a text, or a mapping or an object with `messages` or `prompt`, and maybe `max_tokens`,
-                `temperature`, `top_p`, `seed`, `stop`, `tools`, as in the OpenAI protocol.
+            request: a text, or a mapping or an object with `messages` or `prompt`, and maybe what else
+                `GenerationRequest` has, as in the OpenAI protocol.
 
         Cancel safety: closing the generator, or cancelling whoever reads it, frees its place at the next step.
 
@@ -139,12 +148,15 @@ class TransformersModel(Service):
         """
         batching = self._running_batching()
         with batching.place() as place:
-            await self._begin(batching, place, request)
+            await self._begin(batching, place, GenerationRequest.of(request))
             while text := await place.text():
                 yield text
 
-    async def answer(self, request: Any) -> AsyncGenerator[str | Usage | Finish, None]:
+    async def answer(self, request: Any) -> AsyncGenerator[str | Delta | Usage | Finish, None]:
         """The same for an endpoint that is served: at the end comes what was used, and why the answer ended.
+
+        Where a request has tools, calls of them that the model writes as ``<tool_call>{...}</tool_call>`` are told as
+        such.
 
         ::
 
@@ -166,13 +178,19 @@ class TransformersModel(Service):
         batching = self._running_batching()
         with batching.place() as place:
             try:
-                prompt_tokens = await self._begin(batching, place, request)
+                wanted = GenerationRequest.of(request, served=True)
+                prompt_tokens = await self._begin(batching, place, wanted)
             except ModelRefused as refusal:
                 raise RequestError(str(refusal), code=refusal.code) from refusal
+            reader = ToolCallReader() if wanted.tools else None
             while text := await place.text():
-                yield text
+                for piece in [text] if reader is None else reader.feed(text):
+                    yield piece
+            for piece in () if reader is None else reader.flush():
+                yield piece
             yield Usage(prompt_tokens, place.made)
-            yield Finish(place.reason or "stop")
+            called = reader is not None and reader.calls and place.reason == "stop"
+            yield Finish("tool_calls" if called else place.reason or "stop")
 
     async def complete(self, request: Any) -> Generated:
         """A whole answer.
@@ -187,7 +205,7 @@ class TransformersModel(Service):
         """
         batching = self._running_batching()
         with batching.place() as place:
-            prompt_tokens = await self._begin(batching, place, request)
+            prompt_tokens = await self._begin(batching, place, GenerationRequest.of(request))
             parts = []
             while text := await place.text():
                 parts.append(text)
@@ -198,11 +216,10 @@ class TransformersModel(Service):
                 completion_tokens=place.made,
             )
 
-    async def _begin(self, batching: ContinuousBatching, place: Place, request: Any) -> int:
+    async def _begin(self, batching: ContinuousBatching, place: Place, wanted: GenerationRequest) -> int:
         """Put a request in line; gives the number of tokens of its prompt."""
         assert self._loaded is not None, "it has started"
-        wanted = GenerationRequest.of(request)
-        generation = await batching.in_thread(prepared, self._loaded, wanted, self.max_tokens)
+        generation = await batching.in_thread(prepared, self._loaded, wanted, self.max_tokens, self.kv_tokens)
         batching.begin(place, generation)
         return len(generation.prompt)
 

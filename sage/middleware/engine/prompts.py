@@ -12,7 +12,9 @@ from sage.middleware.errors import ModelRefused
 __all__ = ["prepared"]
 
 
-def prepared(loaded: LoadedModel, request: GenerationRequest, max_tokens: int) -> Generation:
+def prepared(
+    loaded: LoadedModel, request: GenerationRequest, max_tokens: int, kv_tokens: int | None = None
+) -> Generation:
     """The answer to a request, before its first token.
 
     A chat goes through the template of the tokenizer; where it has none, each message is a paragraph after its role.
@@ -21,30 +23,42 @@ def prepared(loaded: LoadedModel, request: GenerationRequest, max_tokens: int) -
         loaded: the model.
         request: what is asked.
         max_tokens: how many tokens an answer has at most, whatever the request says.
+        kv_tokens: how many tokens it may have together with the prompt; `None` for as many as the model can look at.
 
     Raises:
         ModelRefused: the model cannot look at so many tokens, or its template does not take the messages.
     """
     prompt = _tokens(loaded, request)
-    room = max_tokens if loaded.context is None else min(max_tokens, loaded.context - len(prompt))
+    bounds = [bound for bound in (loaded.context, kv_tokens) if bound is not None]
+    room = min([max_tokens, *(bound - len(prompt) for bound in bounds)])
     if room < 1:
         raise ModelRefused(
-            f"the prompt has {len(prompt)} tokens, of the {loaded.context} that {loaded.name} can look at with its "
+            f"the prompt has {len(prompt)} tokens, of the {min(bounds)} that {loaded.name} can look at with its "
             f"answer; shorten it",
             code="context_length_exceeded",
         )
-    sampling = Sampling(
-        temperature=loaded.temperature if request.temperature is None else request.temperature,
-        top_p=loaded.top_p if request.top_p is None else request.top_p,
-        seed=request.seed,
-    )
     return Generation(
         prompt,
         loaded.tokenizer,
         loaded.ends,
         max_tokens=room if request.max_tokens is None else min(room, request.max_tokens),
-        sampling=sampling,
+        sampling=_sampling(loaded, request),
         stop=request.stop,
+    )
+
+
+def _sampling(loaded: LoadedModel, request: GenerationRequest) -> Sampling:
+    """How the tokens are chosen: as the request says, and else as the model wants it."""
+    return Sampling(
+        temperature=loaded.temperature if request.temperature is None else request.temperature,
+        top_p=loaded.top_p if request.top_p is None else request.top_p,
+        top_k=loaded.top_k if request.top_k is None else request.top_k,
+        presence_penalty=request.presence_penalty or 0.0,
+        frequency_penalty=request.frequency_penalty or 0.0,
+        repetition_penalty=(
+            loaded.repetition_penalty if request.repetition_penalty is None else request.repetition_penalty
+        ),
+        seed=request.seed,
     )
 
 

@@ -20,6 +20,9 @@ class GenerationRequest:
         max_tokens: how many tokens to make at most; `None` for as many as the model may.
         temperature: 0 for the likeliest token; `None` for what the model's own configuration says.
         top_p: draw among the likeliest tokens that together have this probability; `None` as above.
+        top_k: draw among so many of the likeliest tokens; below 1 for all, `None` as above.
+        presence_penalty, frequency_penalty: as in the OpenAI protocol.
+        repetition_penalty: above 1 against tokens that were there before; `None` as above.
         seed: what to draw by; `None` for a new one each time.
         stop: texts that end the answer, and are not part of it.
     """
@@ -30,12 +33,22 @@ class GenerationRequest:
     max_tokens: int | None = None
     temperature: float | None = None
     top_p: float | None = None
+    top_k: int | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    repetition_penalty: float | None = None
     seed: int | None = None
     stop: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, request: Any) -> "GenerationRequest":
+    def of(cls, request: Any, *, served: bool = False) -> "GenerationRequest":
         """Read a text, a mapping, or an object such as `sage.serving.ChatRequest`; what it does not have is left out.
+
+        Parameters that an object has no attributes for are looked for in its ``extra``.
+
+        Args:
+            request: what is asked.
+            served: whether a server asks, which does so once for each of the ``n`` answers that its client wants.
 
         Raises:
             ModelRefused: something in it cannot be.
@@ -48,13 +61,19 @@ class GenerationRequest:
         if bool(messages) == isinstance(prompt, str):
             raise ModelRefused(f"{_kind(request)}: give either messages, a list with one at least, or prompt, a text")
         _refuse_what_cannot_be_promised(fields)
+        if not served and fields.get("n") not in (None, 1):
+            raise ModelRefused("n: this model gives one answer to a request; ask several times")
         return cls(
             prompt=prompt if isinstance(prompt, str) else None,
             messages=messages,
-            tools=fields.get("tools") or None,
+            tools=None if fields.get("tool_choice") == "none" else fields.get("tools") or None,
             max_tokens=_number(fields, "max_tokens", int, 1, 2**31),
             temperature=_number(fields, "temperature", float, 0, 100),
             top_p=_number(fields, "top_p", float, 0, 1),
+            top_k=_number(fields, "top_k", int, -1, 2**31),
+            presence_penalty=_number(fields, "presence_penalty", float, -2, 2),
+            frequency_penalty=_number(fields, "frequency_penalty", float, -2, 2),
+            repetition_penalty=_number(fields, "repetition_penalty", float, 0.01, 100),
             seed=_number(fields, "seed", int, -(2**63), 2**63 - 1),
             stop=_stops(fields.get("stop")),
         )
@@ -67,7 +86,8 @@ class _Attributes:
         self._holder = holder
 
     def get(self, name: str) -> Any:
-        return getattr(self._holder, name, None)
+        value = getattr(self._holder, name, None)
+        return (getattr(self._holder, "extra", None) or {}).get(name) if value is None else value
 
 
 _Fields = Mapping[str, Any] | _Attributes
@@ -122,5 +142,8 @@ def _refuse_what_cannot_be_promised(fields: _Fields) -> None:
     form = fields.get("response_format")
     if isinstance(form, Mapping) and form.get("type", "text") != "text":
         raise ModelRefused(f"response_format={form.get('type')!r}: this model cannot be held to a format; leave it out")
-    if fields.get("n") not in (None, 1):
-        raise ModelRefused("n: this model gives one answer to a request; ask several times")
+    if fields.get("tool_choice") not in (None, "none", "auto"):
+        raise ModelRefused("tool_choice: this model cannot be made to call a tool; write 'auto' or 'none'")
+    for name in ("logprobs", "logit_bias", "min_p", "suffix", "echo"):
+        if fields.get(name):
+            raise ModelRefused(f"{name}: this model does not do that; leave it out")

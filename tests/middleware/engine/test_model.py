@@ -110,6 +110,22 @@ async def test_what_an_endpoint_replies_with(folders: dict[str, str]) -> None:
     assert all(isinstance(reply, str) for reply in replies[:-2])
 
 
+async def test_calls_of_tools_are_told_as_such(folders: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    said = iter(["I look. <tool_", 'call>{"name": "add", "arguments": {}}</tool_call>', ""])
+
+    async def text(place: Any) -> str:
+        place.reason = "stop"
+        return next(said)
+
+    async with served(folders["gpt2"]) as model:
+        monkeypatch.setattr("sage.middleware.engine.batching.Place.text", text)
+        tools = [{"type": "function", "function": {"name": "add"}}]
+        replies = [reply async for reply in model.answer({"messages": MESSAGES, "tools": tools})]
+    assert replies[0] == "I look. "
+    assert replies[1].tool_calls[0].name == "add"  # type: ignore[union-attr]  # it is a `Delta`
+    assert replies[-1] == Finish("tool_calls")
+
+
 async def test_whoever_leaves_frees_the_place(folders: dict[str, str]) -> None:
     rows: set[int] = set()
     async with served(folders["gpt2"], max_num_seqs=1, max_waiting=1) as model:
@@ -199,6 +215,27 @@ async def test_prompts_that_are_too_long_are_refused(folders: dict[str, str]) ->
         assert nearly["prompt_tokens"] + nearly["completion_tokens"] <= 256
 
 
+async def test_keys_and_values_are_held_of_so_many_tokens(folders: dict[str, str]) -> None:
+    rows = list[int]()
+    async with served(folders["gpt2"], kv_tokens=32) as model:
+        before_each_step(model, rows.append)
+        request = {"prompt": "the", "max_tokens": 10}  # 11 tokens: two fit, and a third does not
+        first, *others = await asyncio.gather(*(model.complete(request) for _ in range(5)))
+        assert first["completion_tokens"] == 10
+        assert others == [first] * 4
+        assert max(rows) == 2
+        long = await model.complete({**ENDLESS, "max_tokens": 200})
+        assert (long["prompt_tokens"] + long["completion_tokens"], long["finish_reason"]) == (32, "length")
+        with pytest.raises(ModelRefused, match="of the 32 that"):
+            await text_of(model, "word " * 32)
+
+
+async def test_a_server_asks_once_for_each_answer(folders: dict[str, str]) -> None:
+    request = sage.serving.ChatRequest(messages=MESSAGES, n=2, temperature=100.0, seed=1, max_tokens=8)
+    async with served(folders["gpt2"]) as model:
+        assert [reply async for reply in model.answer(request)][-1] == Finish("length")
+
+
 async def test_a_model_that_is_not_there(tmp_path: Path, folders: dict[str, str]) -> None:
     async with assert_nothing_left():
         with pytest.raises(OSError, match="nothing"):
@@ -223,7 +260,7 @@ async def test_packages_that_are_missing_are_named(monkeypatch: pytest.MonkeyPat
             pass
 
 
-@pytest.mark.parametrize("option", ["max_num_seqs", "max_waiting", "max_tokens", "prefill_tokens"])
+@pytest.mark.parametrize("option", ["max_num_seqs", "max_waiting", "max_tokens", "prefill_tokens", "kv_tokens"])
 def test_numbers_that_cannot_be(option: str) -> None:
     wrong: Any = {option: -1}
     with pytest.raises(GraphError, match=option):

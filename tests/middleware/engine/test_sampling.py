@@ -37,6 +37,37 @@ def test_a_nucleus_holds_the_likeliest(top_p: float, expected: set[int]) -> None
     assert set(drawn(logits, Sampling(temperature=1.0, top_p=top_p, seed=2))) == expected
 
 
+@pytest.mark.parametrize(
+    ("top_k", "top_p", "expected"),
+    [
+        (1, 1.0, {1}),
+        (2, 1.0, {1, 3}),
+        (9, 1.0, {0, 1, 2, 3}),
+        (-1, 1.0, {0, 1, 2, 3}),
+        (2, 0.6, {1}),
+        (3, 0.9, {1, 3, 2}),
+    ],
+)
+def test_of_the_likeliest_so_many(top_k: int, top_p: float, expected: set[int]) -> None:
+    import torch
+
+    logits = torch.tensor([0.05, 0.5, 0.15, 0.3]).log().tolist()  # of the first two 0.5 is 0.625
+    assert set(drawn(logits, Sampling(temperature=1.0, top_k=top_k, top_p=top_p, seed=2))) == expected
+
+
+def test_what_was_there_is_less_likely() -> None:
+    import torch
+
+    def taken(sampling: Sampling, prompt: tuple[int, ...] = ()) -> list[int]:
+        sampler = Sampler(sampling, prompt)
+        return [next_tokens(torch.tensor([[3.0, 2.5, 2.0, -1.0]]), [sampler])[0] for _ in range(6)]
+
+    assert taken(Sampling(presence_penalty=0.75)) == [0, 1, 0, 0, 0, 0]
+    assert taken(Sampling(frequency_penalty=0.75)) == [0, 1, 0, 2, 1, 0]
+    assert taken(Sampling(repetition_penalty=2.0), prompt=(0,)) == [1, 2, 0, 0, 0, 0]
+    assert taken(Sampling(frequency_penalty=-1.0)) == [0] * 6
+
+
 def test_impossible_tokens_are_never_drawn() -> None:
     assert set(drawn([float("-inf"), 0.0, float("-inf"), 0.0, float("-inf")], Sampling(temperature=5.0, seed=3))) == {
         1,
