@@ -1,7 +1,7 @@
 """Many records to one result: counts, sums, smallest and largest, and what a function of the user's makes of them."""
 
 import copy
-from collections.abc import Callable, Sized
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
@@ -16,6 +16,9 @@ __all__ = ["Count", "Fold", "Max", "Min", "Reduce", "Sum"]
 
 In = TypeVar("In")
 Out = TypeVar("Out")
+
+# What makes an empty one of what people begin with.
+_EMPTY = {"[]": "list", "{}": "dict", "set()": "set", "bytearray(b'')": "bytearray", "Counter()": "Counter"}
 
 
 @dataclass(frozen=True)
@@ -42,9 +45,9 @@ class Fold(Aggregate[In, Out]):
         if callable(self.initial):
             plain_function(self.initial, owner="fold: initial", arity=0)
         elif type(self.initial).__hash__ is None:  # as good as saying that it can be changed
-            kind = type(self.initial).__name__
-            make = f"lambda: {shorten(self.initial)}" if isinstance(self.initial, Sized) and self.initial else kind
-            raise InvalidOperator(f"fold: all keys would share initial={shorten(self.initial)}; write initial={make}")
+            shown = shorten(self.initial)
+            make = _EMPTY.get(shown, f"lambda: {shown}")
+            raise InvalidOperator(f"fold: all keys would share initial={shown}; write initial={make}")
 
     @property
     def label(self) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from sage.operators.errors import InvalidOperator, shorten
 from sage.operators.functions import Function
 
-__all__ = ["BoundFunction", "Shape", "UserFunction", "user_function"]
+__all__ = ["BoundFunction", "Shape", "UserFunction", "check_method", "user_function"]
 
 
 class Shape(Enum):
@@ -43,6 +43,7 @@ class BoundFunction:
     def __init__(self, call: Callable[..., Any], instance: Function | None) -> None:
         self.call = call
         self._instance = instance
+        self._context: Any = None
 
     async def open(self, context: Any) -> None:
         """Open the function class, if it is one.
@@ -50,7 +51,7 @@ class BoundFunction:
         Cancel safety: when cancelled, the runner calls `close`.
         """
         if self._instance is not None:
-            self._instance._context = context
+            self._context = self._instance._context = context
             await _settled(self._instance.open(context))
 
     async def close(self) -> None:
@@ -62,7 +63,8 @@ class BoundFunction:
             try:
                 await _settled(self._instance.close())
             finally:
-                self._instance._context = None
+                if self._instance._context is self._context:  # else another operator has the same object, and goes on
+                    self._instance._context = None
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,11 @@ class UserFunction:
     method: str | None
     shape: Shape
     label: str
+
+    @property
+    def shown(self) -> str:
+        """What errors call it."""
+        return self.label or "the lambda"
 
     def bind(self, subtask: int, parallelism: int) -> BoundFunction:
         """Make the function of one subtask; opening it is the caller's business.
@@ -136,6 +143,8 @@ def user_function(given: Any, *, owner: str, base: type[Function], method: str, 
         if isinstance(given, type):
             _check_constructible(given, owner)
         target = getattr(kind, method)
+        for name, taken in ((method, arity), ("open", 1), ("close", 0)):
+            check_method(kind, name, owner, taken)
         return UserFunction(given, method, shape_of(target), kind.__name__)
     if not callable(given):
         raise InvalidOperator(
@@ -172,17 +181,40 @@ def label_of(function: Any) -> str:
 
 
 def _check_arity(function: Any, owner: str, arity: int) -> None:
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):  # some builtins have none; their first call will tell
-        return
-    try:
-        signature.bind(*[None] * arity)
-    except TypeError as error:
+    found = _misfit(function, arity)
+    if found is not None:
+        signature, error = found
         wanted = "one argument, the record" if arity == 1 else f"{arity} arguments"
         raise InvalidOperator(
             f"{owner}: {label_of(function) or 'the lambda'}{signature} cannot be called with {wanted}: {error}"
-        ) from None
+        )
+
+
+def check_method(kind: type[Function], method: str, owner: str, arity: int) -> None:
+    """Check that a method of a function class takes so many arguments besides `self`.
+
+    Raises:
+        InvalidOperator: it does not.
+    """
+    is_bound = isinstance(inspect.getattr_static(kind, method), staticmethod | classmethod)
+    found = _misfit(getattr(kind, method), arity if is_bound else arity + 1)
+    if found is not None:
+        signature, error = found
+        wanted = ("self alone", "self and one argument", "self and 2 arguments")[arity]
+        raise InvalidOperator(f"{owner}: {kind.__name__}.{method}{signature} cannot be called with {wanted}: {error}")
+
+
+def _misfit(function: Any, arity: int) -> tuple[inspect.Signature, TypeError] | None:
+    """The signature of a function that cannot be called with so many arguments, and why not."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # some builtins have none; their first call will tell
+        return None
+    try:
+        signature.bind(*[None] * arity)
+    except TypeError as error:
+        return signature, error
+    return None
 
 
 def _check_constructible(kind: type[Any], owner: str) -> None:

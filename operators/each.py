@@ -66,8 +66,8 @@ class EachRecord(Operator[In, Out], Generic[In, Out]):
     def __post_init__(self) -> None:
         target = self.target
         if target.shape not in self.shapes and target.shape.yields:
-            name = target.label or "the lambda"
-            raise InvalidOperator(f"{self.kind}: {name} yields its results; {self.not_yielding.format(name)}")
+            instead = self.not_yielding.format(target.label or "...")
+            raise InvalidOperator(f"{self.kind}: {target.shown} yields its results; {instead}")
         if self.concurrency is not None and not is_count(self.concurrency):
             raise InvalidOperator(
                 f"{self.kind}: concurrency={self.concurrency!r}: write how many calls may run at a time, 1 or more"
@@ -79,7 +79,7 @@ class EachRecord(Operator[In, Out], Generic[In, Out]):
                 raise InvalidOperator(f"{self.kind}: {option}={getattr(self, option)!r}: write True or False")
         if self.blocking and target.shape.is_async:
             raise InvalidOperator(
-                f"{self.kind}: {target.label} is async; blocking=True is for plain functions that block"
+                f"{self.kind}: {target.shown} is async; blocking=True is for plain functions that block"
             )
         if self.timeout is not None and not target.shape.is_async:
             raise InvalidOperator(

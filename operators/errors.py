@@ -10,7 +10,7 @@
 
 from typing import Any
 
-__all__ = ["InvalidOperator", "NotReplayable", "OperatorError", "RecordFailed", "shorten"]
+__all__ = ["InvalidOperator", "NotReplayable", "OperatorError", "RecordFailed", "shorten", "told"]
 
 
 class OperatorError(Exception):
@@ -35,7 +35,7 @@ class RecordFailed(OperatorError):
     """
 
     def __init__(self, value: Any, cause: BaseException, *, step: str = "") -> None:
-        super().__init__(f"{type(cause).__name__}: {cause} (record: {shorten(value)})")
+        super().__init__(f"{told(cause)} (record: {shorten(value)})")
         self.value = value
         self.cause = cause
         self.step = step
@@ -53,3 +53,13 @@ def shorten(value: Any, limit: int = 200) -> str:
     except Exception as error:
         return f"<{type(value).__name__} whose repr raised {type(error).__name__}>"
     return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"
+
+
+def told(error: BaseException) -> str:
+    """The type and the text of an error; one without a text, or whose `str` fails, is told by its type alone."""
+    kind = type(error).__name__
+    try:
+        text = str(error)
+    except Exception as failure:
+        return f"{kind} (whose text raised {type(failure).__name__})"
+    return f"{kind}: {text}" if text else kind

@@ -1,7 +1,16 @@
 """Sources from what Python iterates over: containers, iterators, generators, async ones, functions that make them."""
 
 import functools
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Generator,
+    Iterable,
+    Iterator,
+    Sequence,
+)
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from itertools import islice
@@ -12,7 +21,7 @@ from sage.operators.callables import BoundFunction, Shape, UserFunction, label_o
 from sage.operators.errors import InvalidOperator, NotReplayable, shorten
 from sage.operators.functions import SourceFunction
 from sage.operators.pace import Pace
-from sage.operators.plain import refuse_awaitable
+from sage.operators.plain import is_iterable, refuse_awaitable
 from sage.operators.source import Outlet, PullReader, PushReader, Source, SourceLogic
 
 __all__ = ["FromFunction", "FromIterable"]
@@ -24,7 +33,8 @@ T = TypeVar("T")
 class FromIterable(Source[T]):
     """The values of a plain or async iterable, or of one that a function without arguments makes.
 
-    A container, or a function, can be read again; an iterator once.
+    A container, or a function, can be read again; an iterator once. What was made for the run is closed with it, and so
+    is a generator. Any other iterator that was given (a file, say) belongs to whoever gave it, and is left open.
 
     Args:
         iterable: what to read.
@@ -37,7 +47,7 @@ class FromIterable(Source[T]):
     _read: list[bool] = field(default_factory=list, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if isinstance(self.iterable, Iterable | AsyncIterable):
+        if is_iterable(self.iterable) or isinstance(self.iterable, AsyncIterable):
             return
         if not callable(self.iterable):
             raise InvalidOperator(
@@ -68,7 +78,7 @@ class FromIterable(Source[T]):
                 )
             self._read.append(True)
         if isinstance(self.iterable, Iterable | AsyncIterable):
-            return _logic(self.iterable)
+            return _logic(self.iterable, owned=False)
         return _Made(BoundFunction(self.iterable, None))
 
 
@@ -127,8 +137,9 @@ class _Containers(SourceLogic[T], PullReader[T]):
 class _Iterated(SourceLogic[T], PullReader[T]):
     """Reads an iterator, in pieces that keep within the budget."""
 
-    def __init__(self, values: Iterable[T]) -> None:
+    def __init__(self, values: Iterable[T], owned: bool) -> None:
         self._values = iter(values)
+        self._owned = owned or self._values is not values or isinstance(values, Generator)
         self._pace: Pace
         # Raised at the next read: what was made before it comes first.
         self._error: Exception | None = None
@@ -153,20 +164,22 @@ class _Iterated(SourceLogic[T], PullReader[T]):
 
     async def close(self) -> None:
         close = getattr(self._values, "close", None)
-        if close is not None:  # a generator: let its `finally` run now, not when it is collected
+        if close is not None and self._owned:  # a generator: let its `finally` run now, not when it is collected
             close()
 
 
 class _AsyncIterated(SourceLogic[T], PushReader[T]):
-    def __init__(self, values: AsyncIterable[T]) -> None:
+    def __init__(self, values: AsyncIterable[T], owned: bool) -> None:
         self._values = values
+        self._owned = owned
 
     async def open(self, context: Any) -> PushReader[T]:
         return self
 
     async def run(self, outlet: Outlet[T]) -> None:
-        values = aiter(self._values)
-        if isinstance(values, AsyncGenerator):
+        values: Any = aiter(self._values)
+        owned = self._owned or values is not self._values or isinstance(values, AsyncGenerator)
+        if owned and hasattr(values, "aclose"):
             async with aclosing(values):
                 await self._pump(values, outlet)
         else:
@@ -188,13 +201,13 @@ class _Made(SourceLogic[T]):
     async def open(self, context: Any) -> PullReader[T] | PushReader[T]:
         await self._function.open(context)
         values = self._function.call()
-        if not isinstance(values, Iterable | AsyncIterable):
+        if not (is_iterable(values) or isinstance(values, AsyncIterable)):
             refuse_awaitable(values, context.name)
             raise InvalidOperator(
                 f"{context.name}: the function made {shorten(values)}, a {type(values).__name__}, "
                 f"which cannot be iterated; return a list, a generator or an async generator"
             )
-        self._made = _logic(values)
+        self._made = _logic(values, owned=True)
         return await self._made.open(context)
 
     async def close(self) -> None:
@@ -213,9 +226,9 @@ def _check_yields(target: UserFunction, owner: str) -> None:
         )
 
 
-def _logic(values: Iterable[T] | AsyncIterable[T]) -> SourceLogic[T]:
+def _logic(values: Iterable[T] | AsyncIterable[T], *, owned: bool) -> SourceLogic[T]:
     if isinstance(values, AsyncIterable):
-        return _AsyncIterated(values)
+        return _AsyncIterated(values, owned)
     if isinstance(values, list | tuple | range | str | bytes):
         return _Containers(values)
-    return _Iterated(values)
+    return _Iterated(values, owned)

@@ -30,7 +30,8 @@ class KeyBy(EachRecord[T, T]):
         super().__post_init__()
         if self.runs_in_pool:
             raise InvalidOperator(
-                f"key_by: {self.label} must be a plain function; ask for what the key needs in a map(...) before it"
+                f"key_by: {self.target.shown} must be a plain function; "
+                f"ask for what the key needs in a map(...) before it"
             )
 
     def build(self, subtask: int, parallelism: int) -> Logic:

@@ -63,7 +63,9 @@ class MapBatch(EachRecord[In, Out]):
         super().__post_init__()
         check_gathering(self.max_size, self.max_wait, self.kind)
         if self.target.shape is Shape.ASYNC_GENERATOR:
-            raise InvalidOperator(f"map_batch: {self.label} yields; return a list with one result for each value")
+            raise InvalidOperator(
+                f"map_batch: {self.target.shown} yields; return a list with one result for each value"
+            )
 
     def build(self, subtask: int, parallelism: int) -> Logic:
         """See `Operator.build`."""
@@ -298,7 +300,7 @@ def _lists(operator: MapBatch[Any, Any], gatherer: Gatherer, batch: Batch[Any]) 
 
 
 def _as_list(results: Any) -> list[Any]:
-    if not isinstance(results, Iterable) or isinstance(results, str | bytes | dict):
+    if not isinstance(results, Iterable) or isinstance(results, str | bytes | dict | set | frozenset):
         raise InvalidOperator(
             f"map_batch: the function returned a {type(results).__name__}; return a list with one result for each value"
         )

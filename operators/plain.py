@@ -1,14 +1,15 @@
 """Functions that are called inline and have no life cycle: the step of a fold, the measure of a maximum."""
 
 import inspect
-from collections.abc import Callable
-from typing import Any
+from asyncio import Future
+from collections.abc import Callable, Iterable
+from typing import Any, TypeGuard
 
 from sage.operators.callables import Shape, UserFunction, user_function
 from sage.operators.errors import InvalidOperator, shorten
 from sage.operators.functions import Function
 
-__all__ = ["map_until_error", "plain_function", "refuse_awaitable", "same", "visible"]
+__all__ = ["is_iterable", "map_until_error", "plain_function", "refuse_awaitable", "same", "visible"]
 
 _ARGUMENTS = {0: "no arguments", 1: "one argument"}
 
@@ -33,11 +34,11 @@ def plain_function(given: Any, *, owner: str, arity: int = 1) -> UserFunction:
     function = user_function(given, owner=owner, base=Function, method="", arity=arity)
     if function.shape.is_async:
         raise InvalidOperator(
-            f"{owner}: {function.label} is async and must be a plain function; "
+            f"{owner}: {function.shown} is async and must be a plain function; "
             f"await what it needs in a map(...) before it"
         )
     if function.shape is Shape.GENERATOR:
-        raise InvalidOperator(f"{owner}: {function.label} yields and must be a plain function; return one result")
+        raise InvalidOperator(f"{owner}: {function.shown} yields and must be a plain function; return one result")
     return function
 
 
@@ -60,6 +61,11 @@ def map_until_error(
     if len(results) < len(values):  # to `map` and `extend`, a StopIteration looks like the end
         return results, RuntimeError("the function raised StopIteration")
     return results, None
+
+
+def is_iterable(value: object) -> TypeGuard[Iterable[Any]]:
+    """Whether `for` can iterate over a value; over a future it cannot, whose ``__iter__`` is for `await`."""
+    return isinstance(value, Iterable) and not isinstance(value, Future)
 
 
 def refuse_awaitable(result: Any, operator: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, TextIO, TypeVar
 from sage.operators.batchwise import BatchwiseLogic
 from sage.operators.contract import Logic, Operator
 from sage.operators.elements import Batch
-from sage.operators.errors import RecordFailed
+from sage.operators.errors import InvalidOperator, RecordFailed, shorten
 from sage.operators.threads import in_thread
 
 __all__ = ["Print"]
@@ -28,6 +28,10 @@ class Print(Operator[T, Any]):
 
     prefix: str = ""
     file: TextIO | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.prefix, str):
+            raise InvalidOperator(f"print: prefix={shorten(self.prefix)}: write what each line begins with, a text")
 
     def build(self, subtask: int, parallelism: int) -> Logic:
         """See `Operator.build`."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
 from sage.operators.builder import BatchBuilder
-from sage.operators.callables import BoundFunction, Shape, UserFunction, shape_of, user_function
+from sage.operators.callables import BoundFunction, Shape, UserFunction, check_method, shape_of, user_function
 from sage.operators.calls import CallHolder, left
 from sage.operators.contract import Context, Emissions, Logic, Tagged, Wait
 from sage.operators.each import EachRecord, final_failure
@@ -57,7 +57,7 @@ class Process(EachRecord[In, Out]):
             )
         for shape in (self.target.shape, self._timer_shape):
             if shape in (Shape.GENERATOR, Shape.ASYNC_GENERATOR):
-                raise InvalidOperator(f"process: {self.target.label} yields; write ctx.emit(...), or use flat_map")
+                raise InvalidOperator(f"process: {self.target.shown} yields; write ctx.emit(...), or use flat_map")
 
     @functools.cached_property
     def target(self) -> UserFunction:
@@ -89,6 +89,7 @@ class Process(EachRecord[In, Out]):
         kind = self.function if isinstance(self.function, type) else type(self.function)
         if not issubclass(kind, ProcessFunction) or kind.on_timer is ProcessFunction.on_timer:
             return None
+        check_method(kind, "on_timer", self.kind, 2)
         return shape_of(kind.on_timer)
 
 

@@ -32,7 +32,8 @@ class Route(EachRecord[T, T]):
         super().__post_init__()
         if self.runs_in_pool:
             raise InvalidOperator(
-                f"route: {self.label} must be a plain function; ask for what the name needs in a map(...) before it"
+                f"route: {self.target.shown} must be a plain function; "
+                f"ask for what the name needs in a map(...) before it"
             )
 
     @property

@@ -74,7 +74,7 @@ class Outlet(Generic[T]):
             alone does not wait for the runner's task.
     """
 
-    __slots__ = ("_limit", "_loop", "_number", "_pass_on", "_taken", "_turn", "_values", "_wake")
+    __slots__ = ("_closed", "_limit", "_loop", "_number", "_pass_on", "_taken", "_turn", "_values", "_wake")
 
     def __init__(
         self, limit: int, budget: float, wake: Callable[[], None], pass_on: Callable[[T], bool] | None = None
@@ -89,6 +89,7 @@ class Outlet(Generic[T]):
         self._number = -1
         # Set while the producer waits for room.
         self._taken: asyncio.Future[None] | None = None
+        self._closed = False
 
     def __len__(self) -> int:
         return len(self._values)
@@ -119,11 +120,21 @@ class Outlet(Generic[T]):
         """Give way to others, and wait while the outlet is full.
 
         Cancel safety: nothing is lost when cancelled.
+
+        Raises:
+            CancelledError: it is closed.
         """
         await self._turn.rest()
         while len(self._values) >= self._limit:
+            if self._closed:
+                raise asyncio.CancelledError("nobody wants more of this source")
             self._taken = self._loop.create_future()
             await self._taken
+
+    def close(self) -> None:
+        """Want nothing more. A producer that goes on although it was cancelled finds no room, and ends there."""
+        self._closed = True
+        self._limit = 0
 
     def take(self) -> list[T]:
         """Take all records that are there."""

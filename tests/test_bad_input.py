@@ -46,6 +46,35 @@ class Unfinished(sage.MapFunction[Any, Any]):
     pass
 
 
+class TakesNothing(sage.MapFunction[Any, Any]):
+    def map(self) -> Any:  # type: ignore[override]  # the mistake
+        return 1
+
+
+class OpensAlone(sage.MapFunction[Any, Any]):
+    def open(self) -> None:  # type: ignore[override]  # the mistake
+        """Forgets the context."""
+
+    def map(self, value: Any) -> Any:
+        return value
+
+
+class ClosesWith(sage.SinkFunction[Any]):
+    def sink(self, value: Any) -> None:
+        """Has nothing to do."""
+
+    def close(self, context: Any) -> None:  # type: ignore[override]  # the mistake
+        """Wants too much."""
+
+
+class TimesAlone(sage.ProcessFunction[Any, Any]):
+    def process(self, value: Any, ctx: Any) -> None:
+        """Sets no timer."""
+
+    def on_timer(self, ctx: Any) -> None:  # type: ignore[override]  # the mistake
+        """Forgets the time."""
+
+
 class Yields(sage.MapFunction[Any, Any]):
     def map(self, value: Any) -> Iterator[Any]:
         yield value
@@ -89,6 +118,22 @@ FUNCTIONS: list[Mistake] = [
     ("sink that yields", lambda s: s.sink(pair_later), "sink: pair_later yields its results; nobody would run it"),
     ("key_by that yields", lambda s: s.key_by(pair), "key_by: pair yields its results; write a plain function"),
     ("route that yields", lambda s: s.route(pair), "route: pair yields its results; write a plain function"),
+    (
+        "map of a lambda that yields",
+        lambda s: s.map(lambda v: (yield v)),
+        r"map: the lambda yields.*write flat_map\(\.\.\.\)",
+    ),
+    (
+        "distinct by a lambda that yields",
+        lambda s: s.distinct(lambda v: (yield v)),
+        "distinct: by: the lambda yields and",
+    ),
+    (
+        "blocking key_by of a lambda",
+        lambda s: s.key_by(lambda v: v, blocking=True),
+        "key_by: the lambda must be a plain",
+    ),
+    ("blocking route of a lambda", lambda s: s.route(lambda v: v, blocking=True), "route: the lambda must be a plain"),
     ("process that yields", lambda s: s.process(lambda v, ctx: (yield)), "process: .*yields; write ctx.emit"),
     (
         "connected map that yields",
@@ -134,6 +179,26 @@ FUNCTIONS: list[Mistake] = [
         "a class with arguments",
         lambda s: s.map(Needs),
         r"map: Needs\(\) is made for each subtask without arguments, but",
+    ),
+    (
+        "a method without the record",
+        lambda s: s.map(TakesNothing),
+        r"map: TakesNothing.map\(self\) -> Any cannot be called with self and one argument: too many",
+    ),
+    (
+        "an open without the context",
+        lambda s: s.map(OpensAlone()),
+        r"map: OpensAlone.open\(self\) -> None cannot be called with self and one argument",
+    ),
+    (
+        "a close with an argument",
+        lambda s: s.sink(ClosesWith()),
+        r"sink: ClosesWith.close\(self, context: Any\) -> None cannot be called with self alone",
+    ),
+    (
+        "a timer without the time",
+        lambda s: s.process(TimesAlone),
+        r"process: TimesAlone.on_timer\(self, ctx: Any\) -> None cannot be called with self and 2 arguments",
     ),
     ("a class without its method", lambda s: s.map(Unfinished), "map: Unfinished does not define map"),
     ("a function class for key_by", lambda s: s.key_by(sage.SinkFunction), "key_by: SinkFunction is not a MapFunction"),

@@ -1,9 +1,11 @@
 """Where a program is built, and from which it is run."""
 
 import asyncio
+import copy
+import logging
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from sage import operators
 from sage.config import Config
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["Environment", "LocalEnvironment"]
 
 T = TypeVar("T")
+
+_logger = logging.getLogger("sage.environment")
 
 
 class Environment:
@@ -259,6 +263,13 @@ class Environment:
         """The program to look at: ``env.graph().text()`` or ``.mermaid()``."""
         return GraphView(self.logical_graph)
 
+    def copy(self) -> Self:
+        """The same program, with the same services; what is added to one of the two is not in the other."""
+        copied = copy.copy(self)
+        copied.logical_graph = self.logical_graph.copy()
+        copied._services = dict(self._services)
+        return copied
+
     async def run(self) -> "JobResult":
         """Run the program to its end.
 
@@ -274,6 +285,8 @@ class Environment:
     def start(self) -> "Job":
         """A job bound to a block: ``async with env.start() as job``. Leaving the block cancels what still runs.
 
+        It is of the program as it stands: what is added later is in later jobs.
+
         Raises:
             GraphError: the program cannot run.
         """
@@ -282,7 +295,15 @@ class Environment:
 
         if self._engine is None:
             self._engine = _local_engine(self.config)
-        execution = self._engine.prepare(self.name, self.logical_graph)
+        graph = self.logical_graph.copy()
+        execution = self._engine.prepare(self.name, graph)
+        for node in graph.unread():
+            _logger.warning(
+                "program %r: nobody reads what operator %r makes, so it is dropped; "
+                "end the stream with .sink(...), .collect() or .inspect(...)",
+                self.name,
+                node.name,
+            )
         if self._services:
             from sage.services.served import ServedExecution
 

@@ -21,12 +21,14 @@ class Node:
         name: unique in the graph.
         operator: its description.
         parallelism: into how many subtasks it is split.
+        delivers: whether it is of use although nobody reads what it emits.
     """
 
     number: int
     name: str
     operator: Operator[Any, Any] | Source[Any]
     parallelism: int
+    delivers: bool = False
 
     @property
     def is_source(self) -> bool:
@@ -63,9 +65,19 @@ class Graph:
         self.nodes: list[Node] = []
         self.edges: list[Edge] = []
         self._names: set[str] = set()
+        # With which number to look for the next name that is made of the same parts.
+        self._next_numbers: dict[str, int] = {}
+        # The operators that were read by runs of their own (`to_list`), whose sinks are not in this graph.
+        self._read_elsewhere: set[int] = set()
 
     def add(
-        self, operator: Operator[Any, Any] | Source[Any], *, name: str | None, label: str, parallelism: int
+        self,
+        operator: Operator[Any, Any] | Source[Any],
+        *,
+        name: str | None,
+        label: str,
+        parallelism: int,
+        delivers: bool = False,
     ) -> Node:
         """Add an operator.
 
@@ -74,6 +86,7 @@ class Graph:
             name: what the user calls it; `None` to have one made from the kind and `label`.
             label: what its function is called; may be empty.
             parallelism: into how many subtasks it is split.
+            delivers: whether it is of use although nobody reads what it emits.
 
         Raises:
             GraphError: the name is taken, or a value cannot be.
@@ -81,7 +94,7 @@ class Graph:
         if not is_count(parallelism):
             raise GraphError(f"{operator.kind}: parallelism={parallelism!r}: write a number of subtasks, 1 or more")
         chosen = self._made_name(operator.kind, label) if name is None else self._given_name(operator.kind, name)
-        node = Node(len(self.nodes), chosen, operator, parallelism)
+        node = Node(len(self.nodes), chosen, operator, parallelism, delivers)
         self._names.add(chosen)
         self.nodes.append(node)
         return node
@@ -90,6 +103,14 @@ class Graph:
         """Add an edge between two operators of this graph."""
         self.edges.append(edge)
 
+    def copy(self) -> "Graph":
+        """The same operators and edges; what is added to one of the two is not in the other."""
+        copied = Graph()
+        copied.nodes, copied.edges, copied._names = [*self.nodes], [*self.edges], {*self._names}
+        copied._next_numbers = {**self._next_numbers}
+        copied._read_elsewhere = {*self._read_elsewhere}
+        return copied
+
     def inputs(self, node: Node) -> list[Edge]:
         """The edges that `node` reads."""
         return [edge for edge in self.edges if edge.receiver == node.number]
@@ -97,6 +118,15 @@ class Graph:
     def outputs(self, node: Node) -> list[Edge]:
         """The edges into which `node` emits."""
         return [edge for edge in self.edges if edge.sender == node.number]
+
+    def read_elsewhere(self, node: Node) -> None:
+        """Note that a copy of this graph has a sink for `node`."""
+        self._read_elsewhere.add(node.number)
+
+    def unread(self) -> list[Node]:
+        """The operators whose results nobody reads, although that is all that they are there for."""
+        read = self._read_elsewhere.union(edge.sender for edge in self.edges)
+        return [node for node in self.nodes if not (node.delivers or node.number in read)]
 
     def _given_name(self, kind: str, name: str) -> str:
         if not isinstance(name, str) or not name.strip():
@@ -107,7 +137,8 @@ class Graph:
 
     def _made_name(self, kind: str, label: str) -> str:
         base = f"{kind}({label})" if label else kind
-        name, number = base, 2
-        while name in self._names:
-            name, number = f"{base}#{number}", number + 1
+        number = self._next_numbers.get(base, 1)
+        while (name := base if number == 1 else f"{base}#{number}") in self._names:
+            number += 1
+        self._next_numbers[base] = number + 1
         return name

@@ -1,10 +1,13 @@
 """What a graph must fulfil before it runs. Everything about a single operator was checked when it was written."""
 
+from pathlib import Path
+
 from sage.errors import GraphError
 from sage.graph.feedback import FeedbackHead, loops
 from sage.graph.logical import Edge, Graph, Node
 from sage.graph.partitioning import Forward
 from sage.operators.endpoint import Endpoint
+from sage.operators.file_sink import WriteLines
 from sage.operators.reply import Reply
 
 __all__ = ["validate"]
@@ -40,6 +43,7 @@ def validate(graph: Graph, program: str) -> None:
     for edge in graph.edges:
         _check_edge(graph, edge)
     _check_answers(graph)
+    _check_files(graph)
 
 
 def _check_feedback(graph: Graph, node: Node) -> None:
@@ -66,6 +70,18 @@ def _check_answers(graph: Graph) -> None:
             f"{graph.nodes[number].name!r} answers nobody, for no request comes this way; "
             f"begin the stream with env.endpoint(name), or end it with .sink(...)"
         )
+
+
+def _check_files(graph: Graph) -> None:
+    writers: dict[Path, Node] = {}
+    for node in graph.nodes:
+        if isinstance(node.operator, WriteLines):
+            other = writers.setdefault(Path(node.operator.path).absolute(), node)
+            if other is not node:
+                raise GraphError(
+                    f"{other.name!r} and {node.name!r} would both write {str(node.operator.path)!r}, over each other; "
+                    f"give each a file of its own, or write the union of their streams"
+                )
 
 
 def _reached(readers: dict[int, set[int]], start: int) -> set[int]:

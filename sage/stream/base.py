@@ -1,7 +1,7 @@
 """What every kind of stream is: the place in the graph where its records come from."""
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
 from sage.errors import GraphError
 from sage.graph import Auto, Edge, Graph, Node, Partitioning
@@ -26,6 +26,10 @@ class Program(Protocol):
     @property
     def logical_graph(self) -> Graph:
         """The graph that streams add to."""
+        ...
+
+    def copy(self) -> Self:
+        """The same program; what is added to one of the two is not in the other."""
         ...
 
     def start(self) -> "Job":
@@ -69,10 +73,20 @@ class BaseStream(Generic[T]):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {', '.join(self.names)} in {self._program.name!r}>"
 
-    def _append(self, operator: Operator[Any, Any], *, name: str | None, parallelism: int = 1, port: int = 0) -> Node:
+    def _append(
+        self,
+        operator: Operator[Any, Any],
+        *,
+        name: str | None,
+        parallelism: int = 1,
+        port: int = 0,
+        delivers: bool = False,
+    ) -> Node:
         """Add an operator that reads this stream."""
         label = getattr(operator, "label", "")
-        node = self._program.logical_graph.add(operator, name=name, label=label, parallelism=parallelism)
+        node = self._program.logical_graph.add(
+            operator, name=name, label=label, parallelism=parallelism, delivers=delivers
+        )
         self._feed(node, port)
         return node
 
@@ -81,6 +95,14 @@ class BaseStream(Generic[T]):
         for origin in self._origins:
             edge = Edge(origin.node.number, node.number, port, origin.output, origin.partitioning, bounded)
             self._program.logical_graph.connect(edge)
+
+    def _delivered_to(self, sink: Operator[Any, Any]) -> Program:
+        """The program with one sink more on this stream, for one run; the program itself stays as it is."""
+        for origin in self._origins:
+            self._program.logical_graph.read_elsewhere(origin.node)
+        program = self._program.copy()
+        BaseStream[T](program, self._origins)._append(sink, name=None, delivers=True)
+        return program
 
     def _spread(self, partitioning: Partitioning) -> tuple[Origin, ...]:
         return tuple(replace(origin, partitioning=partitioning) for origin in self._origins)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, ClassVar, Generic, TypeVar
@@ -11,7 +11,6 @@ from sage.errors import GraphError
 from sage.jobs import Job
 from sage.operators.contract import Context, Emissions, Logic, Operator
 from sage.operators.elements import Batch
-from sage.stream.base import Program
 
 __all__ = ["Records"]
 
@@ -22,16 +21,14 @@ class Records(Generic[T]):
     """An async context manager that runs a program, and whose value iterates over the records of one of its streams.
 
     Args:
-        program: what to run.
+        start: makes a job of the program in which the stream goes to the given sink.
     """
 
-    def __init__(self, program: Program) -> None:
-        self._program = program
+    def __init__(self, start: Callable[[Operator[T, Any]], Job]) -> None:
+        self._start = start
         self._job: Job | None = None
         self._handover = _Handover()
         self._iterator: AsyncGenerator[T, None]
-        #: The operator that hands the records over.
-        self.sink: Operator[T, Any] = _HandoverSink(self._handover)
 
     @property
     def job(self) -> Job:
@@ -47,7 +44,7 @@ class Records(Generic[T]):
     async def __aenter__(self) -> AsyncIterator[T]:
         if self._job is not None:
             raise GraphError("this block was entered before; build the program anew to read it again")
-        self._job = await self._program.start().__aenter__()
+        self._job = await self._start(_HandoverSink(self._handover)).__aenter__()
         self._job.on_end(self._handover.arrived)
         self._iterator = self._iterate(self._job)
         return self._iterator

@@ -44,7 +44,7 @@ class Terminals(BaseStream[T]):
             function = described(operators.Sink, function, **calling)
         elif calling:
             raise GraphError(f"sink: {function.kind} takes no {', '.join(calling)}; write name and parallelism at most")
-        self._append(function, **placed)
+        self._append(function, **placed, delivers=True)
 
     def reply(self, *, name: str | None = None) -> None:
         """Send each record back to whoever made the request that it comes from; see `Environment.endpoint`.
@@ -52,40 +52,39 @@ class Terminals(BaseStream[T]):
         Raises:
             GraphError: the name is taken.
         """
-        self._append(operators.Reply(), name=name)
+        self._append(operators.Reply(), name=name, delivers=True)
 
     def print(self, prefix: str = "", *, name: str | None = None) -> None:
         """Print each record, after `prefix`."""
-        self._append(described(operators.Print, prefix), name=name)
+        self._append(described(operators.Print, prefix), name=name, delivers=True)
 
     def collect(self, *, name: str | None = None) -> Collected[T]:
         """Collect the records in a list, whose `values` are there as the job runs."""
         collected: Collected[T] = Collected()
-        self._append(operators.Collect(collected.values, anew=True), name=name)
+        self._append(operators.Collect(collected.values, anew=True), name=name, delivers=True)
         return collected
 
     async def to_list(self) -> list[T]:
-        """Run the program to its end and return the records.
+        """Run the program to its end and return the records. Only this run has the list that they go to.
 
         Cancel safety: cancelling it cancels the job.
 
         Raises:
             JobFailed: an operator failed.
         """
-        collected = self.collect()
-        await self._program.run()
-        return collected.values
+        values: list[T] = []
+        await self._delivered_to(operators.Collect(values)).run()
+        return values
 
     def open(self) -> "Records[T]":
         """Run the program and iterate over the records as they come: ``async with stream.open() as records``.
 
-        Leaving the block cancels what still runs. A reader that is slow holds up the stream.
+        Leaving the block cancels what still runs. A reader that is slow holds up the stream. Each block is a run of its
+        own.
         """
         from sage.stream.records import Records  # loaded with jobs, when they are needed
 
-        records: Records[T] = Records(self._program)
-        self._append(records.sink, name=None)
-        return records
+        return Records(lambda sink: self._delivered_to(sink).start())
 
 
 def _refuse_class(function: object) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from sage import operators
 from sage.errors import GraphError
-from sage.graph import Hash, Node
+from sage.graph import Hash
 from sage.operators.functions import FilterFunction, FlatMapFunction, MapFunction, ProcessFunction, SinkFunction
 from sage.operators.numbers import seconds
 from sage.refusal import described
@@ -99,7 +99,7 @@ class Transforms(Terminals[T]):
             GraphError: it cannot be used that way.
         """
         placed, calling = split_options(options)
-        return self._then(described(operators.Inspect, function, **calling), **placed)
+        return self._then(described(operators.Inspect, function, **calling), **placed, delivers=True)
 
     @overload
     def process(
@@ -120,7 +120,7 @@ class Transforms(Terminals[T]):
             GraphError: it cannot be used that way.
         """
         placed, calling = split_options(options)
-        return self._then(described(operators.Process, function, **calling), **placed)
+        return self._then(described(operators.Process, function, **calling), **placed, delivers=True)
 
     # ---- lists
 
@@ -313,13 +313,11 @@ class Transforms(Terminals[T]):
             raise GraphError(f"operator {origin.node.name!r} has no side output {output!r}; {has}{hint}")
         return self._stream((Origin(origin.node, output),))
 
-    def _then(self, operator: Any, *, name: str | None = None, parallelism: int = 1) -> "Stream[Any]":
+    def _then(
+        self, operator: Any, *, name: str | None = None, parallelism: int = 1, delivers: bool = False
+    ) -> "Stream[Any]":
         """A stream of what `operator` makes of this one."""
-        return self._stream((self._origin(operator, name, parallelism),))
-
-    def _origin(self, operator: Any, name: str | None, parallelism: int) -> Origin:
-        node: Node = self._append(operator, name=name, parallelism=parallelism)
-        return Origin(node)
+        return self._stream((Origin(self._append(operator, name=name, parallelism=parallelism, delivers=delivers)),))
 
     def _stream(self, origins: tuple[Origin, ...]) -> "Stream[Any]":
         from sage.stream.stream import Stream  # the one place where the base knows a derived class

@@ -257,7 +257,8 @@ async def test_an_engine_may_be_given() -> None:
     env.from_iterable([1]).print()
     result = await env.run()
     assert (result.name, result.operators) == ("given", {})
-    assert engine.prepared == [("given", env.logical_graph)]
+    ((name, graph),) = engine.prepared
+    assert (name, graph.nodes, graph.edges) == ("given", env.logical_graph.nodes, env.logical_graph.edges)
 
 
 async def test_a_local_engine_may_be_given() -> None:
@@ -278,3 +279,40 @@ def test_the_source_is_in_the_graph() -> None:
     (node,) = env.logical_graph.nodes
     assert node.operator == operators.FromIterable([1])
     assert env.graph().text() == "from_iterable     (source)"
+
+
+async def test_a_job_is_of_the_program_as_it_was_when_it_started() -> None:
+    env = Environment("later")
+    numbers = env.from_iterable([1])
+    numbers.print(name="show")
+    async with env.start() as job:
+        later = numbers.collect()
+        await job.wait()
+    assert list(job.statistics()) == ["from_iterable", "show"]
+    assert later.values == []
+
+
+def test_what_is_added_to_a_copy_is_not_in_the_program() -> None:
+    env = sage.LocalEnvironment("original", batch_size=5)
+    env.from_iterable([1])
+    copied = env.copy()
+    copied.from_iterable([2])
+    copied.register_service_factory("echo", lambda: pytest.fail("nobody asked for it"))
+    assert (type(copied), copied.name, copied.config) == (type(env), env.name, env.config)
+    assert (len(env.logical_graph.nodes), len(copied.logical_graph.nodes)) == (1, 2)
+    assert (env.service_names, copied.service_names) == ([], ["echo"])
+
+
+async def test_results_that_nobody_reads_are_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    env = Environment("dropped")
+    numbers = env.from_iterable([1])
+    numbers.map(str)
+    numbers.inspect(str)
+    numbers.process(print)
+    numbers.filter(bool).print()
+    listed = numbers.map(float)
+    with caplog.at_level("WARNING", "sage.environment"):
+        assert await listed.to_list() == [1.0]
+        await env.run()
+    told = "nobody reads what operator 'map(str)' makes, so it is dropped; end the stream with .sink(...), .collect()"
+    assert [record.message.startswith(f"program 'dropped': {told}") for record in caplog.records] == [True, True]

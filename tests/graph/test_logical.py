@@ -82,3 +82,24 @@ def test_edges_are_found_from_either_end() -> None:
     assert graph.inputs(three) == edges[1:]
     assert graph.outputs(three) == []
     assert (edges[0].output, edges[0].partitioning, edges[0].bounded) == (None, Auto(), True)
+
+
+def test_what_is_added_to_a_copy_is_not_in_the_graph() -> None:
+    graph = Graph()
+    add(graph, "first")
+    copied = graph.copy()
+    add(copied, "second")
+    copied.connect(Edge(0, 1))
+    copied.read_elsewhere(copied.nodes[1])
+    assert ([node.name for node in graph.nodes], graph.edges) == (["first"], [])
+    assert add(graph, "second").number == 1
+    assert (graph.unread(), copied.unread()) == (graph.nodes, [])
+
+
+def test_unread_is_what_makes_results_for_nobody() -> None:
+    graph = Graph()
+    source, dropped, listed = (add(graph, name) for name in ("source", "dropped", "listed"))
+    graph.connect(Edge(source.number, dropped.number))
+    graph.add(Map(str), name="sink", label="", parallelism=1, delivers=True)
+    graph.read_elsewhere(listed)
+    assert graph.unread() == [dropped]

@@ -1,5 +1,7 @@
 """What a graph must fulfil before it runs, and what is said when it does not."""
 
+from pathlib import Path
+
 import pytest
 
 import sage
@@ -74,4 +76,16 @@ def test_forward_needs_equal_parallelism() -> None:
         match=r"forward\(\) from 'one' \(parallelism 2\) to 'other' \(parallelism 3\) needs equal parallelism; "
         r"write rebalance\(\) or rescale\(\)$",
     ):
+        check(env)
+
+
+def test_two_sinks_do_not_write_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    env = sage.Environment("files")
+    numbers = env.from_iterable(["1"])
+    numbers.sink(sage.sinks.file("a"), name="first")
+    numbers.sink(sage.sinks.file("b"), name="other")
+    check(env)
+    numbers.sink(sage.sinks.file(tmp_path / "a", append=True), name="second")
+    with pytest.raises(sage.GraphError, match=r"'first' and 'second' would both write '.*a'.*or write the union"):
         check(env)

@@ -354,6 +354,21 @@ class Doubled(MapFunction[int, int]):
         return 2 * value
 
 
+class Array:
+    """As those of NumPy: it can be changed, and has no truth."""
+
+    __hash__ = None  # type: ignore[assignment]  # that is how Python says it
+
+    def __len__(self) -> int:
+        return 2
+
+    def __bool__(self) -> bool:
+        raise ValueError("ambiguous")
+
+    def __repr__(self) -> str:
+        return "array()"
+
+
 def described(kind: Any, *args: Any, **options: Any) -> Callable[[], Any]:
     """Makes what the types alone would refuse."""
     return functools.partial(kind, *args, **options)
@@ -371,6 +386,10 @@ def described(kind: Any, *args: Any, **options: Any) -> Callable[[], Any]:
         (described(Fold, 0, None), "fold: None is a NoneType; write a plain function of 2 arguments"),
         (described(Fold, lambda key: 0, add), "fold: initial: the lambda.* cannot be called with 0 arguments"),
         (described(Fold, [], add), r"fold: all keys would share initial=\[\]; write initial=list"),
+        (
+            described(Fold, Array(), add),
+            r"fold: all keys would share initial=array\(\); write initial=lambda: array\(\)",
+        ),
         (described(Fold, {}, add), "write initial=dict"),
         (described(Fold, set(), add), "write initial=set"),
         (described(Fold, [1], add), r"write initial=lambda: \[1\]"),

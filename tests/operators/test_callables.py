@@ -160,6 +160,7 @@ def test_what_cannot_be_called_is_refused_with_advice(wrong: Any, text: str) -> 
         lambda *values: values,
         lambda value, **more: value,
         NeedsArgument(1),
+        type("Static", (MapFunction,), {"map": staticmethod(plain)}),
         dict.fromkeys,
         max,
     ],
@@ -216,3 +217,16 @@ async def test_without_an_instance_there_is_nothing_to_open() -> None:
     await bound.open(None)
     await bound.close()
     assert bound.call(1) == 1
+
+
+async def test_an_instance_of_two_operators_keeps_its_context_until_the_second_is_closed() -> None:
+    instance = Doubled()
+    first, second = BoundFunction(instance.map, instance), BoundFunction(instance.map, instance)
+    await first.open("first")
+    await second.open("second")
+    await first.close()
+    kept: Any = instance.context
+    assert kept == "second"
+    await second.close()
+    with pytest.raises(RuntimeError, match=r"from open\(\) to close\(\) only"):
+        instance.context  # noqa: B018

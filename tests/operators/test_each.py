@@ -86,7 +86,7 @@ def test_a_method_may_not_yield_either() -> None:
 
 def test_a_lambda_that_yields_is_told_without_a_name() -> None:
     yields: Any = eval("lambda value: (yield value)")  # written out, checkers refuse it
-    with pytest.raises(InvalidOperator, match=r"^map: the lambda yields its results; write flat_map\(the lambda\)$"):
+    with pytest.raises(InvalidOperator, match=r"^map: the lambda yields its results; write flat_map\(\.\.\.\)$"):
         Map(yields)
 
 

@@ -15,6 +15,16 @@ def test_a_failed_record_tells_of_both() -> None:
     assert error.__cause__ is cause
 
 
+def test_an_error_that_cannot_tell_what_it_is_is_told_by_its_type() -> None:
+    class Untold(Exception):
+        def __str__(self) -> str:
+            raise AttributeError("code")
+
+    error = RecordFailed(1, Untold())
+    assert str(error) == "Untold (whose text raised AttributeError) (record: 1)"
+    assert str(RecordFailed(1, KeyError())) == "KeyError (record: 1)"
+
+
 def test_a_failed_record_crosses_processes() -> None:
     error = RecordFailed({"b": 1}, ValueError("no"))
     error.add_note("seen by the task")

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -177,18 +178,41 @@ async def test_a_function_that_returns_none_is_a_mistake_under_any_policy(
     function: Callable[[int], Any], policy: Any
 ) -> None:
     async with OperatorHarness(FlatMap(function, on_error=policy)) as op:
-        with pytest.raises(InvalidOperator, match="returned None; return an iterable"):
+        with pytest.raises(InvalidOperator, match="returned None for record 1; return an iterable"):
             op.process([1])
             await op.settle()
 
 
 async def test_other_mistakes_are_told_too() -> None:
     async with OperatorHarness(FlatMap(lambda value: value)) as op:
-        with pytest.raises(InvalidOperator, match="returned 1, a int, which is not iterable"):
+        with pytest.raises(
+            InvalidOperator, match="returned 1, a int, for record 1; that is not iterable: return a list"
+        ):
             op.process([1])
     async with OperatorHarness(FlatMap(lambda value: awaited(value))) as op:
         with pytest.raises(InvalidOperator, match="async def"):
             op.process([1])
+    async with OperatorHarness(FlatMap(lambda value: asyncio.get_running_loop().create_future())) as op:
+        with pytest.raises(InvalidOperator, match=r"something to await \(_?Future\)"):
+            op.process([1])
     async with OperatorHarness(FlatMap(lambda value: as_async_generator(value))) as op:
         with pytest.raises(InvalidOperator, match=r"\(async_generator\), .* write an `async def` that yields"):
             op.process([1])
+
+
+async def test_a_generator_that_keeps_its_cancellation_to_itself_is_closed_all_the_same() -> None:
+    made: list[int] = []
+    waits = asyncio.Event()
+
+    async def deaf(value: int) -> AsyncIterator[int]:
+        for number in range(1_000):
+            made.append(number)
+            yield number
+            with suppress(asyncio.CancelledError):
+                await waits.wait() if number == 3 else await asyncio.sleep(0)
+
+    async with OperatorHarness(FlatMap(deaf)) as op:
+        op.process([1])
+        while len(made) < 4:
+            await asyncio.sleep(0)
+    assert len(made) == 5

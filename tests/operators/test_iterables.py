@@ -1,6 +1,7 @@
 """Sources from what Python iterates over."""
 
 import asyncio
+import io
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -182,6 +183,32 @@ async def test_a_generator_is_closed_when_it_is_left(as_function: bool) -> None:
     assert closed == ["plain", "async"]
 
 
+class Lines(io.StringIO):
+    """An iterator that is no generator, and can be closed."""
+
+
+class LinesLater:
+    def __init__(self) -> None:
+        self.closed = False
+
+    def __aiter__(self) -> "LinesLater":
+        return self
+
+    async def __anext__(self) -> str:
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+@pytest.mark.parametrize("lines", [Lines(), LinesLater()])
+async def test_what_was_given_stays_open_and_what_was_made_is_closed(lines: Lines | LinesLater) -> None:
+    assert await values_of(FromIterable(lines)) == []
+    assert not lines.closed
+    assert await values_of(FromIterable(lambda: lines)) == []
+    assert lines.closed
+
+
 @pytest.mark.parametrize("is_async", [False, True])
 async def test_what_was_made_before_a_failure_is_kept(is_async: bool) -> None:
     def plain() -> Iterator[int]:
@@ -297,3 +324,8 @@ async def test_a_function_that_makes_no_iterable_is_told() -> None:
         await values_of(FromIterable(lambda: 5))  # type: ignore[arg-type,return-value]  # the mistake
     with pytest.raises(InvalidOperator, match=r"returned something to await \(coroutine\)"):
         await values_of(FromIterable(lambda: asyncio.sleep(0)))  # type: ignore[arg-type,return-value]  # the mistake
+    never = asyncio.get_running_loop().create_future()
+    with pytest.raises(InvalidOperator, match=r"returned something to await \(_?Future\)"):
+        await values_of(FromIterable(lambda: never))
+    with pytest.raises(InvalidOperator, match=r"is a _?Future, which cannot be iterated"):
+        FromIterable(never)

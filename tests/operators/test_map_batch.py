@@ -241,7 +241,7 @@ async def test_one_result_for_each_value_or_both_numbers_are_named(
 
 
 @pytest.mark.parametrize("is_async", [False, True])
-@pytest.mark.parametrize("result", [None, 5, "ab", {1: 2, 3: 4}], ids=repr)
+@pytest.mark.parametrize("result", [None, 5, "ab", {1: 2, 3: 4}, {5, 6}], ids=repr)
 async def test_what_is_no_list_is_a_mistake_under_any_policy(is_async: bool, result: Any) -> None:
     async def later(values: list[int]) -> Any:
         return result

@@ -2,10 +2,11 @@
 
 import io
 import threading
+from typing import Any
 
 import pytest
 
-from sage.operators.errors import RecordFailed
+from sage.operators.errors import InvalidOperator, RecordFailed
 from sage.operators.print_sink import Print
 from sage.testing import OperatorHarness
 
@@ -61,3 +62,9 @@ async def test_a_value_that_cannot_be_printed_is_named() -> None:
     async with OperatorHarness(Print(file=io.StringIO())) as op:
         with pytest.raises(RecordFailed, match=r"ValueError: no text \(record: <the second>\)"):
             op.process(["first", Unprintable()])
+
+
+@pytest.mark.parametrize("prefix", [5, None, b"x"])
+def test_a_prefix_is_text(prefix: Any) -> None:
+    with pytest.raises(InvalidOperator, match=r"print: prefix=.*: write what each line begins with, a text"):
+        Print(prefix)

@@ -135,3 +135,14 @@ async def test_a_block_is_entered_once() -> None:
     with pytest.raises(sage.GraphError, match="entered before; build the program anew to read it again"):
         async with reading:
             pytest.fail("entered a second time")
+
+
+async def test_each_block_is_a_run_of_its_own() -> None:
+    env = sage.Environment("blocks")
+    numbers = env.from_iterable(range(10_000))
+    async with numbers.open() as left_early:
+        assert await anext(left_early) == 0
+    assert len(env.logical_graph.nodes) == 1
+    async with numbers.open() as first, numbers.open() as second:
+        assert (await anext(second), await anext(first)) == (0, 0)
+    assert len(await numbers.to_list()) == 10_000

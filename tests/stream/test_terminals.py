@@ -115,3 +115,18 @@ async def test_to_list_tells_of_a_failure() -> None:
     env = sage.Environment("failing")
     with pytest.raises(sage.JobFailed, match=r"operator 'map\(int\)' failed on record 'x': ValueError"):
         await env.from_iterable(["1", "x"]).map(int).to_list()
+
+
+async def test_to_list_leaves_the_program_as_it_was() -> None:
+    env = sage.Environment("list")
+    numbers = env.from_iterable([1, 2])
+    for _ in range(2):
+        assert await numbers.to_list() == [1, 2]
+    assert [node.name for node in env.logical_graph.nodes] == ["from_iterable"]
+
+
+async def test_lists_made_at_the_same_time_are_of_runs_of_their_own() -> None:
+    env = sage.Environment("lists")
+    numbers = env.from_iterable([1, 2])
+    same, as_text = await asyncio.gather(numbers.to_list(), numbers.map(str).to_list())
+    assert (same, as_text) == ([1, 2], ["1", "2"])
