@@ -24,7 +24,10 @@ class Clock(Protocol):
         ...
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
-        """Call `callback` on the running loop when `now` has reached `when`."""
+        """Call `callback` on the running loop when `now` has reached `when`, as finely as the loop tells time.
+
+        That is a millisecond in uvloop: `now` may be half of one short.
+        """
         ...
 
 

@@ -42,7 +42,7 @@
 
 from typing import Any
 
-from sage.operators.errors import InvalidOperator, NotReplayable, OperatorError, RecordFailed, shorten
+from sage.operators.errors import InvalidOperator, NotReplayable, OperatorError, RecordFailed, shorten, told
 from sage.transports.errors import (
     AccessDenied,
     BrokenChannel,
@@ -195,10 +195,10 @@ class JobFailed(JobError):
         if isinstance(error, RecordFailed):
             cause, self.record = error.cause, error.value
             place = f"{error.step} behind {place}" if error.step else place
-            super().__init__(f"{place} failed on record {shorten(error.value)}: {_told(cause)}", job=job)
+            super().__init__(f"{place} failed on record {shorten(error.value)}: {told(cause)}", job=job)
         else:
             cause, self.record = error, None
-            super().__init__(f"{place} failed: {_told(error)}", job=job)
+            super().__init__(f"{place} failed: {told(error)}", job=job)
         self.operator = operator
         self.subtask = subtask
         self.__cause__ = cause
@@ -209,7 +209,3 @@ def _again(kind: type[JobError], args: tuple[Any, ...], state: dict[str, Any], c
     error.__dict__.update(state)
     error.__cause__ = cause
     return error
-
-
-def _told(error: Any) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -127,3 +127,36 @@ def test_an_error_crosses_processes(error: Exception) -> None:
         assert {name: repr(value) for name, value in vars(again).items()} == {
             name: repr(value) for name, value in vars(error).items()
         }
+
+
+class Untold(Exception):
+    """Its text cannot be had."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+async def test_an_error_whose_text_fails_is_told_by_its_type() -> None:
+    def fails(value: int) -> int:
+        raise Untold
+
+    class FailsToOpen(sage.MapFunction[int, int]):
+        async def open(self, context: object) -> None:
+            raise Untold
+
+        def map(self, value: int) -> int:
+            return value
+
+    told = r"Untold \(whose text raised RuntimeError\)"
+    for function in (fails, FailsToOpen()):
+        env = sage.Environment("untold")
+        env.from_iterable([1]).map(function, name="f").sink(print)
+        with pytest.raises(sage.JobFailed, match=told) as failed:
+            await env.run()
+        assert isinstance(failed.value.__cause__, Untold)
+    env = sage.Environment("untold")
+    mapped = env.from_iterable([1, 2]).map(fails, on_error=sage.DeadLetter())
+    letters = mapped.side_output("dead_letters").collect()
+    mapped.sink(print)
+    await env.run()
+    assert [letter.value for letter in letters.values] == [1, 2]

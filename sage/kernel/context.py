@@ -39,7 +39,7 @@ class RuntimeContext(Protocol):
 
     @property
     def should_stop(self) -> bool:
-        """Whether the job drains or is being cancelled: a source may end, a long loop may break off."""
+        """Whether the job drains, fails or is cancelled: a source may end, a long loop may break off."""
         ...
 
     def now(self) -> float:
@@ -68,7 +68,7 @@ class RuntimeContext(Protocol):
         """The `ServiceManager` of the job.
 
         Raises:
-            NotAvailable: the job has no services.
+            UnknownService: the job has no services.
         """
         ...
 
@@ -80,7 +80,10 @@ class RuntimeContext(Protocol):
         ...
 
     def call_service_async(self, service: str, method: str, /, *args: Any, **kwargs: Any) -> Any:
-        """Start the call and return a task to await."""
+        """Start the call and return a task to await.
+
+        It ends with the operator: at the end of its input it is waited for, else it is cancelled.
+        """
         ...
 
 

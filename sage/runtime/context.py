@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from functools import cached_property
 from typing import Any
 
 from sage.clock import Clock, Timer
@@ -11,7 +12,9 @@ from sage.kernel import ServiceManager, StateManager
 from sage.operators.calls import Call
 from sage.runtime.calls import CallDesk
 from sage.runtime.calls.running import current_call
-from sage.runtime.mailbox import Mailbox, MailKind
+from sage.runtime.mailbox import Mailbox
+from sage.runtime.started import Started
+from sage.runtime.timers import Timers
 from sage.services.finding import current_services
 
 __all__ = ["TaskContext", "current_context"]
@@ -68,7 +71,6 @@ class TaskContext:
         self.parallelism = parallelism
         self.batch_size = batch_size
         self.budget = budget
-        self.logger = logging.getLogger(f"sage.job.{job}.{name}")
         self.should_stop = False
         self.position = position
         #: Calls that nobody waits for any more, and that have records inside.
@@ -77,7 +79,14 @@ class TaskContext:
         self.inlet = desk.inlet
         self._clock = clock
         self._mailbox = mailbox
-        self._timers: set[Timer] = set()
+        self._timers = Timers(clock, mailbox)
+        #: What functions have started, and may have forgotten.
+        self.started = Started()
+
+    @cached_property
+    def logger(self) -> logging.Logger:
+        """See `RuntimeContext.logger`. Python never forgets a logger, so it is made when somebody logs."""
+        return logging.getLogger(f"sage.job.{self.job}.{self.name}")
 
     def enter(self) -> None:
         """Make this the context of the running asyncio task and of the tasks that it starts."""
@@ -93,21 +102,11 @@ class TaskContext:
 
     def set_timer(self, at: float, tag: Any = None) -> Timer:
         """See `Context.set_timer`."""
-        timer: Timer
-
-        def due() -> None:
-            self._timers.discard(timer)
-            self._mailbox.post(MailKind.TIMER, tag)
-
-        timer = self._clock.call_at(at, due)
-        self._timers.add(timer)
-        return timer
+        return self._timers.set(at, tag)
 
     def cancel_timers(self) -> None:
         """Forget all timers; the operator is done."""
-        for timer in self._timers:
-            timer.cancel()
-        self._timers.clear()
+        self._timers.cancel_all()
 
     @property
     def call(self) -> Call | None:
@@ -140,4 +139,4 @@ class TaskContext:
 
     def call_service_async(self, service: str, method: str, /, *args: Any, **kwargs: Any) -> "asyncio.Task[Any]":
         """See `RuntimeContext.call_service_async`."""
-        return asyncio.get_running_loop().create_task(self.call_service(service, method, *args, **kwargs))
+        return self.started.start(self.call_service(service, method, *args, **kwargs))

@@ -1,14 +1,11 @@
 """The task at the head of a feedback loop."""
 
-from sage.graph.plan import Subtask
 from sage.operators.contract import Logic
-from sage.runtime.context import TaskContext
 from sage.runtime.feedback import LoopWatch, Probe
 from sage.runtime.gate import Gate
-from sage.runtime.mailbox import Mail, Mailbox, MailKind
+from sage.runtime.mailbox import Mail, MailKind
 from sage.runtime.operator_task import OperatorTask
-from sage.runtime.router import Router
-from sage.runtime.stretch import Stretch
+from sage.runtime.task import Fittings
 
 __all__ = ["FeedbackTask"]
 
@@ -17,21 +14,14 @@ class FeedbackTask(OperatorTask):
     """Passes records back into the loop, and ends the loop when the watch says so.
 
     Args:
+        fittings: as for `Task`.
+        gate: as for `OperatorTask`.
+        logic: as for `OperatorTask`.
         watch: decides when the loop is empty.
     """
 
-    def __init__(
-        self,
-        subtask: Subtask,
-        context: TaskContext,
-        mailbox: Mailbox,
-        router: Router,
-        stretch: Stretch,
-        gate: Gate,
-        logic: Logic,
-        watch: LoopWatch,
-    ) -> None:
-        super().__init__(subtask, context, mailbox, router, stretch, gate, logic)
+    def __init__(self, fittings: Fittings, gate: Gate, logic: Logic, watch: LoopWatch) -> None:
+        super().__init__(fittings, gate, logic)
         self._watch = watch
         # How many records had passed when the last probe went out.
         self._passed = 0

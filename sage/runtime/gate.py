@@ -57,11 +57,6 @@ class Gate(ABC):
         """Whether a batch of this input would be the next element, when nothing is there now."""
         return True
 
-    @property
-    @abstractmethod
-    def ended(self) -> bool:
-        """Whether every input has ended and everything was given out."""
-
     async def aclose(self) -> None:
         """Want nothing more from any channel.
 

@@ -80,7 +80,7 @@ def _encode_time(key: datetime.time) -> bytes:
 
 
 _ENCODERS: list[tuple[type | tuple[type, ...], Callable[[Any], bytes]]] = [
-    ((bytes, bytearray), lambda key: b"b" + bytes(key)),
+    (bytes, lambda key: b"b" + key),
     (tuple, lambda key: _encode_all(b"t", [_encode(part) for part in key])),
     (frozenset, lambda key: _encode_all(b"f", sorted(_encode(part) for part in key))),
     (enum.Enum, lambda key: b"e" + f"{type(key).__qualname__}.{key.name}".encode()),

@@ -16,7 +16,6 @@ class MailKind(Enum):
     """What a piece of mail is about."""
 
     TIMER = "a timer is due"
-    DRAIN = "read no more from outside"
     PROBE = "ask whether the feedback loop is empty"
     LOOP_ENDED = "the feedback loop is empty"
 

@@ -57,7 +57,6 @@ class MergingGate(Gate):
         super().__init__(inputs)
         self._wake = wake
         self._batch_size = batch_size
-        self._open = len(inputs)
         # `ready` holds the inputs that may have something, in the order of arrival.
         self._merged = [_Merged(entry) for entry in inputs]
         self._by_input = dict(zip(inputs, self._merged, strict=True))
@@ -103,11 +102,6 @@ class MergingGate(Gate):
         merged = self._by_input[entry]
         return merged.barrier is None and not merged.buffer
 
-    @property
-    def ended(self) -> bool:
-        """See `Gate.ended`."""
-        return not self._open and not self._due
-
     def _listener(self, entry: _Merged) -> Callable[[], None]:
         line, wake = self.ready, self._wake
 
@@ -130,7 +124,6 @@ class MergingGate(Gate):
             entry.probe = element
         else:
             entry.ended = True
-            self._open -= 1
         self._align()
 
     def _align(self) -> None:

@@ -5,19 +5,15 @@ from contextvars import copy_context
 from time import perf_counter
 from typing import Any
 
-from sage.graph.plan import Subtask
 from sage.operators.calls import CallHolder, alive, left
 from sage.operators.contract import Emission, Logic
 from sage.operators.elements import Barrier, Batch, EndOfStream, Watermark
 from sage.operators.pace import Pace
-from sage.runtime.context import TaskContext
 from sage.runtime.feedback import Probe
 from sage.runtime.gate import Gate, Input
-from sage.runtime.mailbox import Mail, Mailbox, MailKind
+from sage.runtime.mailbox import Mail, MailKind
 from sage.runtime.metrics import BUSY, IDLE
-from sage.runtime.router import Router
-from sage.runtime.stretch import Stretch
-from sage.runtime.task import Task
+from sage.runtime.task import Fittings, Task
 
 __all__ = ["OperatorTask"]
 
@@ -29,33 +25,26 @@ class OperatorTask(Task):
     """A task with inputs.
 
     Args:
+        fittings: as for `Task`.
         gate: its inputs.
         logic: what it does with them.
     """
 
-    def __init__(
-        self,
-        subtask: Subtask,
-        context: TaskContext,
-        mailbox: Mailbox,
-        router: Router,
-        stretch: Stretch,
-        gate: Gate,
-        logic: Logic,
-    ) -> None:
-        super().__init__(subtask, context, mailbox, router, stretch)
+    def __init__(self, fittings: Fittings, gate: Gate, logic: Logic) -> None:
+        super().__init__(fittings)
         self.gate = gate
         self.logic = logic
-        self._dead = context.dead_calls
+        self._leaves_off = not logic.holds_calls  # one that does may let go of calls at the end of its emissions
+        self._dead = self.context.dead_calls
         self._always_room = type(logic).has_room is Logic.has_room
         # Whether it waits for nothing but a batch or mail, and may work on one at once.
         self._at_hand = False
-        # Made of what the task sees when it runs: so a function finds the same, whoever has it called.
+        # What the task sees once it is open: so a function finds that, whoever has it called. What a function sets in
+        # turn is kept here or in the task, by who has called it.
         self._surroundings = copy_context()
-        # What work on the spot has left to do, and what went wrong in it.
+        # What work on the spot has left to do.
         self._rest: tuple[Iterator[Emission], int] | None = None
-        self._error: BaseException | None = None
-        self._pace = Pace(context.budget, context.batch_size)
+        self._pace = Pace(self._budget, self.context.batch_size)
         # Whether it has ended by itself.
         self._over = False
 
@@ -154,14 +143,19 @@ class OperatorTask(Task):
         Cancel safety: it is shielded.
         """
         self._at_hand = False
-        if self._over:
-            self._drop_rest()
-            await self.gate.aclose()
-            if isinstance(self.logic, CallHolder):
-                self.logic.abandon()
-        # Else the job is failing or cancelled. To those upstream a closed gate would look as if their records were not
-        # wanted any more, and to callers as if their answers were whole: it is closed with the job.
-        await self.logic.close()
+        # If it is not over, the job is failing or cancelled. To those upstream a closed gate would look as if their
+        # records were not wanted any more, and to callers as if their answers were whole: it is closed with the job.
+        try:
+            if self._over:
+                await self._want_no_more()
+        finally:
+            await self.logic.close()
+
+    async def _want_no_more(self) -> None:
+        self._drop_rest()
+        await self.gate.aclose()
+        if isinstance(self.logic, CallHolder):
+            self.logic.abandon()
 
     def _drop_rest(self) -> None:
         """What has come and nobody wants any more does not keep its calls from ending."""
@@ -305,8 +299,7 @@ class OperatorTask(Task):
             if seconds > self._budget:
                 self._pace.took(records, seconds)
                 in_time = False
-            await self.recover()
-            if self.send(emissions):
+            if not await self.recover() or self.send(emissions):
                 return in_time
 
     async def _handle(self, element: Any) -> bool:

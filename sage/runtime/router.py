@@ -11,7 +11,7 @@ from typing import Any
 from sage.graph.partitioning import Custom, Partitioning
 from sage.operators.calls import entered, left
 from sage.operators.elements import Batch, EndOfStream
-from sage.operators.errors import RecordFailed
+from sage.operators.errors import RecordFailed, shorten
 from sage.operators.policies import DEAD_LETTERS
 from sage.runtime.partition import partitioner
 from sage.transports import CodecError, ReceiverClosed, SendChannel
@@ -278,6 +278,6 @@ class Router:
         self.dropped += len(batch)
 
 
-def _some(values: Iterable[Any]) -> str:
-    shown = [repr(value)[:200] for value in values]
-    return ", ".join(shown[:3]) + (f" and {len(shown) - 3} more" if len(shown) > 3 else "")
+def _some(values: Sequence[Any]) -> str:
+    more = f" and {len(values) - 3} more" if len(values) > 3 else ""
+    return ", ".join(map(shorten, values[:3])) + more

@@ -50,11 +50,6 @@ class SingleGate(Gate):
             if self._passes(element):
                 return element  # type: ignore[no-any-return]  # what is sent into a channel is an element
 
-    @property
-    def ended(self) -> bool:
-        """See `Gate.ended`."""
-        return self._ended
-
     def _passes(self, mark: Any) -> bool:
         if isinstance(mark, Watermark):
             if self._watermark is not None and mark.timestamp <= self._watermark.timestamp:

@@ -5,14 +5,9 @@ from typing import Any
 
 import anyio
 
-from sage.graph.plan import Subtask
 from sage.operators.calls import left
 from sage.operators.source import Outlet, PullReader, PushReader, SourceLogic
-from sage.runtime.context import TaskContext
-from sage.runtime.mailbox import Mailbox, MailKind
-from sage.runtime.router import Router
-from sage.runtime.stretch import Stretch
-from sage.runtime.task import Task
+from sage.runtime.task import Fittings, Task
 
 __all__ = ["SourceTask"]
 
@@ -21,19 +16,12 @@ class SourceTask(Task):
     """A task without inputs.
 
     Args:
+        fittings: as for `Task`.
         logic: where the records come from.
     """
 
-    def __init__(
-        self,
-        subtask: Subtask,
-        context: TaskContext,
-        mailbox: Mailbox,
-        router: Router,
-        stretch: Stretch,
-        logic: SourceLogic[Any],
-    ) -> None:
-        super().__init__(subtask, context, mailbox, router, stretch)
+    def __init__(self, fittings: Fittings, logic: SourceLogic[Any]) -> None:
+        super().__init__(fittings)
         self._logic = logic
         self._reader: PullReader[Any] | PushReader[Any]
         # Whether the task waits and has nothing in hand.
@@ -84,12 +72,13 @@ class SourceTask(Task):
         try:
             await self._forward_until_done(outlet, producer)
         except BaseException:
-            await self._stop(producer)
-            if not producer.cancelled() and (error := producer.exception()) is not None:
+            await self._stop(producer, outlet)
+            error = None if producer.cancelled() else producer.exception()
+            if error is not None and not isinstance(error, (SystemExit, KeyboardInterrupt)):  # the loop raises those
                 context.logger.error("%s failed while it was cancelled", name, exc_info=error)
             raise
         stopped = not producer.done()
-        await self._stop(producer)
+        await self._stop(producer, outlet)
         await self.flush()
         if outlet:
             await self._forward(outlet)
@@ -100,7 +89,7 @@ class SourceTask(Task):
         """Send what the reader gives until it has ended, or shall end."""
         mailbox = self.mailbox
         try:
-            while not (producer.done() or self._done):
+            while self._error is None and not (producer.done() or self._done):
                 mailbox.woken = False
                 if self.router.holds_back:  # what `_pass_on` has left comes first
                     await self.flush()
@@ -112,6 +101,8 @@ class SourceTask(Task):
                     self._idle = False
         finally:
             self._idle = False
+        if self._error is not None:
+            raise self._error
 
     def _pass_on(self, value: Any) -> bool:
         """Send a record straight from the reader's task: while this task waits, nothing can be in its way."""
@@ -120,16 +111,24 @@ class SourceTask(Task):
         self.meter.records_out += 1
         self.stretch.begin()
         batch = self._logic.batch([value])
-        if not self.router.offer(batch):
+        try:
+            if not self.router.offer(batch):
+                self.mailbox.wake()
+            if batch.calls is not None:
+                left(batch.calls)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # it is this task's, and not that of whoever has put the record
+            self._error = error
+            self._idle = False
             self.mailbox.wake()
-        if batch.calls is not None:
-            left(batch.calls)
         self.stretch.inner = 0.0
         return True
 
-    async def _stop(self, producer: "asyncio.Task[None]") -> None:
+    async def _stop(self, producer: "asyncio.Task[None]", outlet: Outlet[Any]) -> None:
         """End the producer, by a drain or with the job, and wait until it has closed what it reads."""
         if not producer.done():
+            outlet.close()
             producer.cancel()
             with anyio.CancelScope(shield=True):
                 await asyncio.wait([producer])
@@ -145,5 +144,5 @@ class SourceTask(Task):
 
     def drain(self) -> None:
         """Read no more; what was read goes on its way."""
-        self.context.should_stop = True
-        self.mailbox.post(MailKind.DRAIN)
+        super().drain()
+        self.mailbox.wake()

@@ -10,14 +10,16 @@
                  logic
 
 Life: ``open ── (all tasks of the job are open) ── work ── end ── close``. After an error or a cancellation it goes
-straight to ``close``, which is shielded. The end of its input reaches a task behind all records, and goes on behind
-all that it emits.
+straight to ``close``, which is shielded. What its functions have started and not awaited ends behind that. The end of
+its input reaches a task behind all records, and goes on behind all that it emits.
 """
 
 import asyncio
+import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from time import perf_counter
+from typing import NamedTuple
 
 import anyio
 
@@ -31,34 +33,43 @@ from sage.runtime.rendezvous import Rendezvous
 from sage.runtime.router import Router
 from sage.runtime.stretch import Stretch
 
-__all__ = ["Task"]
+__all__ = ["Fittings", "Task"]
 
 _OfTuple = type(iter(()))
+
+
+class Fittings(NamedTuple):
+    """What every task is made with."""
+
+    #: Which one it is.
+    subtask: Subtask
+    #: What it lends to its logic.
+    context: TaskContext
+    #: How it is reached.
+    mailbox: Mailbox
+    #: Its outputs.
+    router: Router
+    #: The one of the job.
+    stretch: Stretch
 
 
 class Task(ABC):
     """What tasks of sources and of operators share.
 
     Args:
-        subtask: which one it is.
-        context: what it lends to its logic.
-        mailbox: how it is reached.
-        router: its outputs.
-        stretch: the one of the job.
+        fittings: see there.
     """
 
-    def __init__(
-        self, subtask: Subtask, context: TaskContext, mailbox: Mailbox, router: Router, stretch: Stretch
-    ) -> None:
-        self.subtask = subtask
-        self.context = context
-        self.mailbox = mailbox
-        self.router = router
-        self.stretch = stretch
-        self.meter = Meter(stretch)
-        self._budget = context.budget
+    def __init__(self, fittings: Fittings) -> None:
+        self.subtask, self.context, self.mailbox, self.router, self.stretch = fittings
+        self.meter = Meter(self.stretch)
+        self._budget = self.context.budget
         # Seconds to wait before the next emission.
         self._pause: float | None = None
+        # Whether emissions may be left where they pause when nobody wants them any more.
+        self._leaves_off = True
+        # What went wrong when it worked in the stretch of somebody else: raised at its own next turn.
+        self._error: BaseException | None = None
 
     async def run(self, opened: Rendezvous) -> None:
         """Live from open to close.
@@ -66,6 +77,17 @@ class Task(ABC):
         Cancel safety: when cancelled, it is closed all the same.
         """
         self.context.enter()
+        try:
+            await self._live(opened)
+            await self.context.started.wait()
+        finally:
+            await self.context.started.cancel()
+
+    def drain(self) -> None:
+        """Let the functions know that the job drains: what is inside is finished."""
+        self.context.should_stop = True
+
+    async def _live(self, opened: Rendezvous) -> None:
         try:
             await self.open()
             await opened.arrive()
@@ -76,10 +98,13 @@ class Task(ABC):
                     "%s: %d records went to side outputs that nobody reads", self.context.name, self.router.dropped
                 )
             await self.router.end()
-        except BaseException:
+        except BaseException as ending:
+            self.context.should_stop = True  # what blocks in a thread cannot be told otherwise, and is waited for
+            if self._error is not None and self._error is not ending:  # it was cancelled before its next turn
+                self.context.logger.error("%s failed while it was cancelled", self.context.name, exc_info=self._error)
             try:
                 await self._leave()
-            except Exception as error:  # what came first is what the job tells
+            except (Exception, asyncio.CancelledError) as error:  # what came first is what the job tells
                 self.context.logger.error("%s failed again while it was closed", self.context.name, exc_info=error)
             raise
         await self._leave()
@@ -118,7 +143,8 @@ class Task(ABC):
         """
         left = iter(emissions)
         while not self.send(left):
-            await self.recover()
+            if not await self.recover():
+                return
         if perf_counter() - self.meter.since > self._budget:
             await self.give_way()
 
@@ -144,20 +170,24 @@ class Task(ABC):
                 return False
         return True
 
-    async def recover(self) -> None:
+    async def recover(self) -> bool:
         """Wait for what `send` has met: no room downstream, a pause, or the budget used up.
+
+        Tells whether to go on: not if nobody wants the rest any more, and a pause was cut short by that.
 
         Cancel safety: what was not sent is still held.
         """
         if self._pause is not None:
             pause, self._pause = self._pause, None
             self.meter.turn(IDLE)
-            await asyncio.sleep(pause)
+            await self._rest_for(pause)
             self.meter.turn(BUSY)
-        elif self.router.holds_back:
+            return not (self._leaves_off and self.router.all_closed)
+        if self.router.holds_back:
             await self.flush()
         else:
             await self.give_way()
+        return True
 
     async def flush(self) -> None:
         """Send what is held back for lack of room.
@@ -186,6 +216,18 @@ class Task(ABC):
             self.meter.turn(IDLE)
             await self.mailbox.arrival()
             self.meter.turn(BUSY)
+
+    async def _rest_for(self, seconds: float) -> None:
+        mailbox, router = self.mailbox, self.router
+        if not self._leaves_off:
+            await asyncio.sleep(seconds)
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not router.all_closed:
+                    mailbox.woken = False
+                    await mailbox.arrival()
+        mailbox.woken = True  # what has come meanwhile was not looked at
 
     def _send_other(self, emission: Emission) -> bool:
         """Send an emission that is not a batch for the main output."""

@@ -194,6 +194,8 @@ class PlainExecution:
                 await self._arrived.wait()
             else:
                 await self._end_a_loop()
+        for part in self._parts:
+            await part.context.started.wait()
 
     async def _end_a_loop(self) -> None:
         """Nothing is under way: have a feedback loop give out what it holds back, or end it if that is nothing."""
@@ -217,12 +219,15 @@ class PlainExecution:
     async def _close(self) -> None:
         for part in self._parts:
             if part.opening:
+                part.context.should_stop = True
                 part.context.cancel_timers()
                 try:
                     with self._blaming(part):
                         await part.close()
                 except JobFailed as failure:
                     self._failures.append(failure)
+                finally:
+                    await part.context.started.cancel()
 
     def _stop_sources(self) -> None:
         for part in self._parts:

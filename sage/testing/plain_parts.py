@@ -188,7 +188,7 @@ class PlainSource(PlainPart):
         stopped = self.context.should_stop or self.unwanted
         values = [] if stopped else reader.read(self.context.batch_size)
         if values:
-            self.emit((Batch(values),))
+            self.emit((self._logic.batch(values),))
         else:
             self.finish()
 
@@ -203,7 +203,7 @@ class PlainSource(PlainPart):
         over = self._producer.done()
         values = self._outlet.take()
         size = self.context.batch_size
-        self.emit(Batch(values[start : start + size]) for start in range(0, len(values), size))
+        self.emit(self._logic.batch(values[start : start + size]) for start in range(0, len(values), size))
         if over:
             if not self._producer.cancelled():
                 self._producer.result()

@@ -169,6 +169,16 @@ async def test_what_goes_to_an_unread_side_output_is_counted_and_told_once(caplo
     assert main.arrived() == []
 
 
+async def test_what_cannot_be_shown_is_named_by_its_type(caplog: pytest.LogCaptureFixture) -> None:
+    class Shy:
+        def __repr__(self) -> str:
+            raise RuntimeError("not me")
+
+    with caplog.at_level(logging.WARNING):
+        assert Router("op", [], nobody_waits).offer(Batch([Shy()]), "nobody")
+    assert "dropped <Shy whose repr raised RuntimeError>" in caplog.text
+
+
 async def test_every_unread_dead_letter_is_told(caplog: pytest.LogCaptureFixture) -> None:
     router = Router("op", [], nobody_waits)
     with caplog.at_level(logging.WARNING):

@@ -11,6 +11,7 @@ import pytest
 import sage
 from sage.operators.contract import Emissions, Logic, Operator
 from sage.operators.elements import Batch, Watermark
+from sage.operators.source import PullReader, Source, SourceLogic
 from sage.testing import PlainEngine, assert_nothing_left, virtual_time
 
 
@@ -54,6 +55,36 @@ async def test_results_come_in_the_same_order_at_every_run() -> None:
     first = await results()
     assert len(first) == 150
     assert await results() == first
+
+
+class Dated(SourceLogic[int], PullReader[int]):
+    """Gives each record the time that it tells."""
+
+    def __init__(self) -> None:
+        self.left = [3, 5]
+
+    async def open(self, context: Any) -> PullReader[int]:
+        return self
+
+    def read(self, limit: int) -> list[int]:
+        taken, self.left = self.left, []
+        return taken
+
+    def batch(self, values: list[int]) -> Batch[Any]:
+        return Batch(values, timestamps=[value * 1_000_000 for value in values])
+
+
+@dataclass(frozen=True)
+class DatedSource(Source[int]):
+    kind: ClassVar[str] = "dated"
+
+    def build(self) -> SourceLogic[int]:
+        return Dated()
+
+
+async def test_a_source_makes_its_batches_itself() -> None:
+    dates = plain().from_source(DatedSource()).process(lambda value, ctx: ctx.emit(ctx.timestamp))
+    assert await dates.to_list() == [3.0, 5.0]
 
 
 async def test_batches_are_no_longer_than_asked_for() -> None:

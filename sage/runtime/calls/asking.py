@@ -50,6 +50,10 @@ class Asking:
         self._closed = False
         # Whoever waits for a record.
         self._waiter: asyncio.Future[None] | None = None
+        # While one task makes the request: the others that want it made.
+        self._behind: list[asyncio.Future[None]] | None = None
+        # While it waits at the door: what ends the wait.
+        self._patience: asyncio.Timeout | None = None
 
     async def admitted(self) -> None:
         """See `sage.kernel.Answer.admitted`.
@@ -59,8 +63,22 @@ class Asking:
         Raises:
             Overloaded, DeadlineExceeded, JobNotRunning: it was not let in.
         """
+        while self._behind is not None:
+            turn: asyncio.Future[None] = self._loop.create_future()
+            self._behind.append(turn)
+            await turn
         if self.call is None and not self._closed:
-            self.call = await self._begin()
+            behind: list[asyncio.Future[None]] = []
+            self._behind = behind
+            try:
+                self.call = await self._begin()
+            except _Abandoned:  # closed at the door
+                return
+            finally:
+                self._behind = None
+                for turn in behind:
+                    if not turn.done():
+                        turn.set_result(None)
             self._close_if_unwanted()
 
     def records(self) -> "AsyncGeneratorType[Any, None]":
@@ -109,6 +127,8 @@ class Asking:
     def close(self) -> None:
         """Want nothing more; a second time is harmless."""
         self._closed = True
+        if self._patience is not None and not self._patience.expired():
+            self._patience.reschedule(self._loop.time())
         call, self.call = self.call, None
         if call is not None:
             _abandon(call)
@@ -185,10 +205,12 @@ class Asking:
 
     async def _let_in(self, door: Door, at: float | None, key: Any, priority: int) -> Pass:
         try:
-            async with asyncio.timeout_at(at):
+            async with asyncio.timeout_at(at) as self._patience:
                 entry = await door.enter(tokens=self._options.get("tokens", 0), key=key, priority=priority)
         except TimeoutError:
-            raise self._too_late("while it waited to be let in") from None
+            raise (_Abandoned() if self._closed else self._too_late("while it waited to be let in")) from None
+        finally:
+            self._patience = None
         try:
             self._calls.check(self._inlet)  # the job may have ended in the moment in which it was its turn
         except BaseException:

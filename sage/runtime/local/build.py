@@ -22,7 +22,7 @@ from sage.runtime.router import Router
 from sage.runtime.single_gate import SingleGate
 from sage.runtime.source_task import SourceTask
 from sage.runtime.stretch import Stretch
-from sage.runtime.task import Task
+from sage.runtime.task import Fittings, Task
 
 __all__ = ["build_tasks"]
 
@@ -96,15 +96,15 @@ class _Builder:
         mailbox = Mailbox()
         context = self._context(subtask, mailbox)
         router = Router(subtask.name, self._wiring.outputs[place], mailbox.wake)
-        stretch = self._stretch
+        fittings = Fittings(subtask, context, mailbox, router, self._stretch)
         if isinstance(node.operator, Source):
-            return SourceTask(subtask, context, mailbox, router, stretch, node.operator.build())
+            return SourceTask(fittings, node.operator.build())
         gate = self._gate(place, mailbox, context.batch_size)
         logic = node.operator.build(subtask.index, node.parallelism)
         if isinstance(node.operator, FeedbackHead):
             watch = self._watches[self._plan.loops[node.number]]
-            return FeedbackTask(subtask, context, mailbox, router, stretch, gate, logic, watch)
-        return OperatorTask(subtask, context, mailbox, router, stretch, gate, logic)
+            return FeedbackTask(fittings, gate, logic, watch)
+        return OperatorTask(fittings, gate, logic)
 
     def _gate(self, place: tuple[int, int], mailbox: Mailbox, batch_size: int) -> Gate:
         inputs = self._wiring.inputs[place]

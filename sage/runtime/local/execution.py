@@ -3,11 +3,12 @@
 import asyncio
 import logging
 from collections.abc import Mapping
+from typing import Any
 
 import anyio
 
 from sage.config import Config
-from sage.errors import JobFailed, SageError
+from sage.errors import JobFailed, JobNotRunning
 from sage.graph import Graph, physical_plan
 from sage.kernel import ExecutionStatus, OperatorStatistics
 from sage.operators.endpoint import Endpoint
@@ -18,7 +19,6 @@ from sage.runtime.local.build import build_tasks
 from sage.runtime.local.wiring import Wiring
 from sage.runtime.operator_task import OperatorTask
 from sage.runtime.rendezvous import Rendezvous
-from sage.runtime.source_task import SourceTask
 from sage.runtime.task import Task
 
 __all__ = ["LocalExecution"]
@@ -45,6 +45,8 @@ class LocalExecution:
         self._desk = CallDesk(name, endpoints, admission=config.admission, window=config.call_window)
         self._status = ExecutionStatus.RUNNING
         self._failure: JobFailed | None = None
+        # The failure came when the job was being cancelled already, and may follow from that.
+        self._cancelled_first = False
 
     @property
     def caller(self) -> CallDesk:
@@ -68,24 +70,31 @@ class LocalExecution:
 
         Cancel safety: when cancelled, all tasks are cancelled and closed first.
         """
+        # What callers are told if there is no failure of a task.
+        unfit: JobNotRunning | None = None
         try:
             async with Wiring(Channels(self._config.transport), self._config.channel_capacity) as wiring:
                 self._tasks = await build_tasks(
                     self._name, physical_plan(self._graph), self._config, wiring, self._desk
                 )
                 if self._status is ExecutionStatus.DRAINING:
-                    self._drain_sources()
+                    self._drain_tasks()
                 await self._run_tasks()
-        except SageError:  # a task could not be made
+        except Exception as error:  # a task could not be made, or a channel neither opened nor closed
             self._status = ExecutionStatus.FAILED
-            raise
+            if self._failure is None:
+                unfit = JobNotRunning(f"it has failed: {error}", job=self._name)
+                unfit.__cause__ = error
+                raise
+            _logger.error("job %r failed again while its channels were closed", self._name, exc_info=error)
         except BaseException:
-            self._status = ExecutionStatus.CANCELLED
-            if self._failure is not None:
-                _logger.error("%s, while it was being cancelled", self._failure, exc_info=self._failure)
-            raise
+            if self._failure is None or self._cancelled_first:
+                self._status = ExecutionStatus.CANCELLED
+                if self._failure is not None:
+                    _logger.error("%s, while it was being cancelled", self._failure, exc_info=self._failure)
+                raise
         finally:
-            self._desk.close(self._failure)
+            self._desk.close(self._failure or unfit)
             self._ready.set()
         if self._failure is not None:
             self._status = ExecutionStatus.FAILED
@@ -97,7 +106,7 @@ class LocalExecution:
         if self._status is ExecutionStatus.RUNNING:
             self._status = ExecutionStatus.DRAINING
             self._desk.drain()
-            self._drain_sources()
+            self._drain_tasks()
 
     def statistics(self) -> Mapping[str, OperatorStatistics]:
         """See `Execution.statistics`."""
@@ -106,41 +115,45 @@ class LocalExecution:
             of_node[task.subtask.node.name].append(task)
         return {name: _summed(tasks) for name, tasks in of_node.items()}
 
-    def _drain_sources(self) -> None:
+    def _drain_tasks(self) -> None:
         for task in self._tasks:
-            if isinstance(task, SourceTask):
-                task.drain()
+            task.drain()
 
     async def _run_tasks(self) -> None:
-        opened = Rendezvous(len(self._tasks), self._ready)
+        opened, host = Rendezvous(len(self._tasks), self._ready), asyncio.current_task()
         try:
             async with anyio.create_task_group() as group:
                 for task in self._tasks:
-                    group.start_soon(
-                        self._watched, task, opened, group.cancel_scope, name=f"{self._name}: {task.subtask.name}"
-                    )
-        except BaseExceptionGroup as exits:  # the event loop itself raises them: to the job, that is a cancellation
+                    name = f"{self._name}: {task.subtask.name}"
+                    group.start_soon(self._watched, task, opened, group.cancel_scope, host, name=name)
+        except BaseExceptionGroup as exits:
+            if isinstance(exits, Exception):  # what no failure was made of
+                raise
+            # The event loop itself raises exits: to the job, they are a cancellation.
             raise asyncio.CancelledError from exits
 
-    async def _watched(self, task: Task, opened: Rendezvous, scope: anyio.CancelScope) -> None:
+    async def _watched(
+        self, task: Task, opened: Rendezvous, scope: anyio.CancelScope, host: "asyncio.Task[Any] | None"
+    ) -> None:
         try:
             await task.run(opened)
         except asyncio.CancelledError as error:
-            current = asyncio.current_task()
-            if scope.cancel_called or current is None or current.cancelling():
+            if scope.cancel_called or host is None or host.cancelling():
                 raise
-            self._failed(task, error)  # nobody asked for it: something that the user's code awaited was cancelled
+            # It was not the job that was meant: what the user's code awaited was cancelled, or this task alone.
+            self._failed(task, error, host)
             scope.cancel()
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:
-            self._failed(task, error)
+            self._failed(task, error, host)
             scope.cancel()
 
-    def _failed(self, task: Task, error: BaseException) -> None:
+    def _failed(self, task: Task, error: BaseException, host: "asyncio.Task[Any] | None") -> None:
         """Keep the first failure; tell of those that follow from it or come while others close."""
         if self._failure is None:
             self._failure = failure_of(self._name, task.subtask, error)
+            self._cancelled_first = host is not None and host.cancelling() > 0
         else:
             task.context.logger.error("%s failed while the job was failing already", task.subtask.name, exc_info=error)
 

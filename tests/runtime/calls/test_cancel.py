@@ -169,6 +169,49 @@ async def test_a_call_that_waits_to_be_let_in() -> None:
 
 
 @virtual_time
+async def test_who_closes_at_the_door_gives_up_the_place_in_line() -> None:
+    life = Life()
+    env = sage.Environment("door", admission=sage.Admission(max_requests=1, max_queued=1))
+    env.endpoint("x").map(life.wait).reply()
+    async with asking(env) as hall:
+        first = asyncio.ensure_future(ask_long(hall))
+        await turns()
+        answer = hall.job.stream("x", "short")
+        reading = asyncio.ensure_future(read(answer))
+        await turns()
+        for _ in range(3):
+            await answer.aclose()
+            await asyncio.sleep(0)
+        assert await reading == []
+        third = asyncio.ensure_future(hall.ask("x", "short"))
+        await turns()
+        first.cancel()
+        assert await third == [["short"]]
+        assert len(hall.calls) == 2
+
+
+@pytest.mark.parametrize("gives_up", [False, True])
+@virtual_time
+async def test_two_tasks_that_wait_for_one_answer_make_one_request(gives_up: bool) -> None:
+    life = Life()
+    env = sage.Environment("door", admission=sage.Admission(max_requests=1, max_queued=5))
+    env.endpoint("x").map(life.wait).reply()
+    async with asking(env) as hall:
+        before = asyncio.ensure_future(ask_long(hall))
+        await turns()
+        answer = hall.job.stream("x", "short")
+        entering, reading = asyncio.ensure_future(answer.admitted()), asyncio.ensure_future(read(answer))
+        await turns()
+        if gives_up:
+            entering.cancel()
+        await turns()
+        before.cancel()
+        assert await reading == ["short"]
+        assert entering.cancelled() == gives_up
+        assert len(hall.calls) == 2
+
+
+@virtual_time
 async def test_a_call_in_the_wait_of_a_throttle() -> None:
     env = sage.Environment("throttle")
     env.endpoint("n").flat_map(range).throttle(1).reply()

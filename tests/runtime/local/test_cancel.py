@@ -1,6 +1,7 @@
 """Cancelling a job, wherever it is: it stops, closes everything and leaves nothing behind."""
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 import sage
-from sage.testing import assert_nothing_left, virtual_time
+from sage.testing import PlainEngine, assert_nothing_left, virtual_time
 from tests.runtime.local.recording import Recorder, RecordingSource, turns
 
 Program = Callable[[sage.Environment, list[str]], Any]
@@ -219,6 +220,33 @@ async def test_a_function_that_blocks_is_waited_for() -> None:
     assert ended == [1]
 
 
+@pytest.mark.parametrize("how", ["cancel", "drain"])
+@pytest.mark.parametrize("engine", [None, PlainEngine()], ids=["local", "plain"])
+async def test_a_function_that_blocks_may_ask_whether_to_stop(how: str, engine: PlainEngine | None) -> None:
+    begun, never = threading.Event(), threading.Event()
+    stopped: list[int] = []
+
+    def block(value: int) -> int:
+        begun.set()
+        for _ in range(30_000):
+            if sage.context().should_stop:
+                stopped.append(value)
+                return value
+            never.wait(0.001)
+        raise TimeoutError("nobody told it to stop")
+
+    async def one() -> AsyncIterator[int]:
+        yield 1
+        await asyncio.sleep(1_000)
+
+    env = sage.Environment("stopping", engine=engine)
+    env.from_iterable(one).map(block, blocking=True).sink(lambda value: None)
+    async with assert_nothing_left(), env.start() as job:
+        await asyncio.to_thread(begun.wait, 30)
+        await getattr(job, how)()
+    assert stopped == [1]
+
+
 @virtual_time
 async def test_to_cancel_a_job_that_has_ended_is_harmless() -> None:
     env = sage.Environment("ended")
@@ -283,6 +311,24 @@ async def test_a_function_that_awaits_something_cancelled_has_failed(where: str)
 
 
 @virtual_time
+async def test_a_task_that_is_cancelled_alone_has_failed() -> None:
+    async def source() -> AsyncIterator[int]:
+        yield 1
+        await asyncio.sleep(1_000)
+
+    env = sage.Environment("alone")
+    env.from_iterable(source).map(str, name="one").sink(lambda value: None)
+    async with assert_nothing_left():
+        job = env.submit()
+        await asyncio.sleep(1)
+        (task,) = [task for task in asyncio.all_tasks() if task.get_name() == "alone: one"]
+        task.cancel()
+        with pytest.raises(sage.JobFailed, match="operator 'one' failed: CancelledError"):
+            await asyncio.wait_for(job.wait(), 10)
+    assert job.status == "failed"
+
+
+@virtual_time
 async def test_a_plain_function_that_raises_a_cancellation_has_failed() -> None:
     def raising(value: Any) -> Any:
         raise asyncio.CancelledError
@@ -308,3 +354,25 @@ async def test_a_source_that_awaits_something_cancelled_has_failed() -> None:
     with pytest.raises(sage.JobFailed, match=r"operator 'source' failed.*CancelledError"):
         await env.run()
     assert out in ([], [1])
+
+
+async def test_a_source_that_swallows_its_cancellation_ends_where_it_hands_over() -> None:
+    closed = []
+
+    async def deaf() -> AsyncIterator[int]:
+        number = 0
+        try:
+            while True:
+                yield number
+                number += 1
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.sleep(0)
+        finally:
+            closed.append(number)
+
+    env = sage.Environment("deaf")
+    assert await env.from_iterable(deaf).take(2).to_list() == [0, 1]
+    assert len(closed) == 1
+    async with sage.Environment("deaf").from_iterable(deaf).open() as records:
+        assert await anext(aiter(records)) == 0
+    assert len(closed) == 2

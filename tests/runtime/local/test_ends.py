@@ -186,6 +186,27 @@ async def test_take_behind_calls_when_the_source_has_ended() -> None:
                 assert out == [0]
 
 
+def fail(value: Any) -> Any:
+    raise ValueError(value)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda numbers: numbers.throttle(0.01),
+        lambda numbers: numbers.union(numbers.map(fail, on_error=sage.Retry(delay=3_600))),
+        lambda numbers: numbers.union(numbers.map(fail, on_error=sage.Retry(delay=3_600))).map(later).map(str),
+    ],
+    ids=["throttle", "retry", "further up"],
+)
+@virtual_time
+async def test_take_ends_those_that_pause(write: Any) -> None:
+    env = sage.Environment("enough")
+    async with assert_nothing_left():
+        assert len(await write(env.from_iterable(range(10))).take(1).to_list()) == 1
+    assert asyncio.get_running_loop().time() < 1
+
+
 @virtual_time
 async def test_take_beside_another_reader_ends_only_itself() -> None:
     env = sage.Environment("beside")

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 import sage
+from sage.runtime.local.wiring import Wiring
 from sage.testing import PlainEngine, assert_nothing_left, virtual_time
+from sage.transports.memory import MemorySender
 
 ENGINES = pytest.mark.parametrize("engine", [None, PlainEngine()], ids=["local", "plain"])
 
@@ -296,6 +298,94 @@ async def test_what_is_no_exception_fails_the_job_too(write: Callable[[Numbers],
     assert asyncio.get_running_loop().time() == start
 
 
+@virtual_time
+async def test_what_fails_in_the_stretch_of_a_caller_fails_the_job_and_not_the_caller_only() -> None:
+    env = sage.Environment("panic")
+    env.endpoint("ask").partition(lambda value, targets: panic(value)).map(str, parallelism=2).reply()
+    async with assert_nothing_left():
+        job = env.start()
+        with pytest.raises(sage.JobFailed, match="Panic: at the disco"):
+            async with job:
+                with pytest.raises(sage.JobFailed, match=r"'ask'.* failed: Panic"):
+                    await job.call("ask", 1)
+    assert (job.status, job.open_calls) == ("failed", 0)
+
+
+@virtual_time
+async def test_what_fails_in_the_moment_of_a_cancellation_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    waits = asyncio.Event()
+
+    async def source() -> AsyncIterator[int]:
+        yield 1
+        await waits.wait()
+        yield 7
+        await asyncio.sleep(1_000)
+
+    env = sage.Environment("cancelled")
+    env.from_iterable(source).map(bad, name="bad").sink(lambda _: None)
+    job = env.submit()
+    await asyncio.sleep(1)
+    cancelling = asyncio.ensure_future(job.cancel())
+    # Behind that: so the source goes on when the operator was cancelled and does not know it yet.
+    asyncio.get_running_loop().call_soon(waits.set)
+    await cancelling
+    assert job.status == "cancelled"
+    assert "bad failed while it was cancelled" in caplog.text
+    assert "ValueError: seven" in caplog.text
+
+
+@virtual_time
+async def test_a_channel_that_cannot_be_opened_fails_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(wiring: Wiring, *link: Any) -> Any:
+        raise sage.transports.ConnectError("nobody answers", channel="c", address="zmq://c")
+
+    monkeypatch.setattr(Wiring, "_open", fail)
+    env = sage.Environment("unreachable")
+    env.endpoint("ask").reply()
+    job = env.start()
+    asking = asyncio.ensure_future(job.call("ask", 1))
+    await asyncio.sleep(1)
+    with pytest.raises(sage.transports.ConnectError):
+        await job.begin().wait()
+    assert job.status == "failed"
+    with pytest.raises(sage.JobNotRunning, match=r"it has failed: .*nobody answers"):
+        await asking
+
+
+@virtual_time
+async def test_a_failure_is_told_although_a_channel_cannot_be_closed(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(sender: MemorySender[Any]) -> None:
+        raise OSError("disk full")
+
+    async def source() -> AsyncIterator[int]:
+        yield 7
+        await asyncio.sleep(1_000)
+
+    monkeypatch.setattr(MemorySender, "aclose", fail)
+    env = sage.Environment("seven")
+    env.from_iterable(source).map(bad).sink(print)
+    with pytest.raises(sage.JobFailed, match="ValueError: seven"):
+        await env.run()
+    assert "OSError: disk full" in caplog.text
+
+
+@virtual_time
+async def test_a_failure_that_cannot_be_told_is_no_cancellation(monkeypatch: pytest.MonkeyPatch) -> None:
+    def untold(*failure: Any) -> sage.JobFailed:
+        raise RuntimeError("no words")
+
+    monkeypatch.setattr("sage.runtime.local.execution.failure_of", untold)
+    env = sage.Environment("untold")
+    env.from_iterable([7]).map(bad).sink(print)
+    job = env.submit()
+    with pytest.raises(ExceptionGroup) as caught:
+        await job.wait()
+    assert [str(error) for error in caught.value.exceptions] == ["no words"]
+    assert job.status == "failed"
+
+
 @pytest.mark.parametrize("where", ["source", "map", "async map", "sink"])
 def test_a_function_that_exits_ends_the_program_without_a_word(
     where: str, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
@@ -354,3 +444,25 @@ async def test_a_dead_letter_crosses_channels_that_encode(transport: str) -> Non
         (ValueError, ("nought", 0), ["a note"]),
         (Odd, (1,), ["a note"]),
     ]
+
+
+async def test_a_failure_that_came_before_the_block_was_left_is_told() -> None:
+    async def endless() -> AsyncIterator[int]:
+        number = 0
+        while True:
+            yield number
+            number += 1
+            await asyncio.sleep(0)
+
+    def fail(value: int) -> None:
+        raise ValueError("boom")
+
+    env = sage.Environment("failing")
+    env.from_iterable(endless).map(abs).sink(fail)
+    job = env.start()
+    with pytest.raises(sage.JobFailed, match="boom"):
+        async with job:
+            execution: Any = job._execution
+            while execution._failure is None:  # the others are not closed yet
+                await asyncio.sleep(0)
+    assert str(job.status) == "failed"

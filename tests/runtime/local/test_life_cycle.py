@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import sage
+from sage.runtime.gate import Gate
 from sage.testing import assert_nothing_left, virtual_time
 from tests.runtime.local.recording import Recorder, RecordingSource, turns
 
@@ -138,14 +139,17 @@ async def test_errors_in_close_after_a_failure_are_told_and_do_not_hide_it(caplo
     assert sorted(told) == ["a is stuck", "c is stuck"]
 
 
+@pytest.mark.parametrize("follows", [OSError, asyncio.CancelledError])
 @virtual_time
-async def test_the_error_of_a_function_is_not_hidden_by_that_of_its_own_close(caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_error_of_a_function_is_not_hidden_by_that_of_its_own_close(
+    follows: type[BaseException], caplog: pytest.LogCaptureFixture
+) -> None:
     class Broken(Recorder):
         def map(self, value: Any) -> Any:
             raise ValueError("the cause")
 
         def close(self) -> None:
-            raise OSError("what follows from it")
+            raise follows("what follows from it")
 
     env = sage.Environment("hidden")
     env.from_iterable([1]).map(Broken([], "a")).sink(print)
@@ -154,6 +158,20 @@ async def test_the_error_of_a_function_is_not_hidden_by_that_of_its_own_close(ca
     assert isinstance(caught.value.__cause__, ValueError)
     assert caught.value.record == 1
     assert "what follows from it" in caplog.text
+
+
+@virtual_time
+async def test_a_function_is_closed_although_its_channel_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(gate: Gate) -> None:
+        raise sage.transports.BrokenChannel("the peer is gone", channel="c", address="zmq://c")
+
+    monkeypatch.setattr(Gate, "aclose", fail)
+    log: list[str] = []
+    env = sage.Environment("broken")
+    env.from_iterable([1]).map(Recorder(log, "a")).sink(lambda _: None)
+    with pytest.raises(sage.JobFailed, match="the peer is gone"):
+        await env.run()
+    assert "close a" in log
 
 
 @virtual_time
