@@ -8,7 +8,7 @@ from datetime import timedelta
 from math import isfinite
 from typing import TypeVar
 
-__all__ = ["is_count", "is_number", "seconds"]
+__all__ = ["grown", "is_count", "is_number", "seconds"]
 
 T = TypeVar("T")
 
@@ -28,3 +28,11 @@ def is_number(value: object, *, least: float = 0, beyond: bool = False) -> bool:
 def seconds(duration: T | timedelta) -> T | float:
     """A duration in seconds; what is no timedelta stays as it is."""
     return duration.total_seconds() if isinstance(duration, timedelta) else duration
+
+
+def grown(first: float, factor: float, times: int, most: float) -> float:
+    """`first`, multiplied by `factor` so many times, but no more than `most`: a pause between attempts, as it grows."""
+    try:
+        return float(min(most, first * factor**times))
+    except OverflowError:  # beyond any number
+        return float(most) if first else 0.0

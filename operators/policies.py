@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sage.operators.errors import InvalidOperator
-from sage.operators.numbers import is_count, is_number
+from sage.operators.numbers import grown, is_count, is_number
 
 __all__ = ["DEAD_LETTERS", "DeadLetter", "ErrorPolicy", "Fail", "Letter", "Retry", "check_policy"]
 
@@ -58,10 +58,7 @@ class Retry:
 
     def pause(self, attempt: int) -> float:
         """Seconds to wait after the `attempt`-th failure, counted from 1."""
-        try:
-            return min(self.max_delay, self.delay * self.backoff ** (attempt - 1))
-        except OverflowError:  # beyond any number
-            return self.max_delay if self.delay else 0.0
+        return grown(self.delay, self.backoff, attempt - 1, self.max_delay)
 
 
 ErrorPolicy = Fail | Retry | DeadLetter

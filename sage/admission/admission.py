@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Union
 
 from sage.errors import GraphError
+from sage.operators.numbers import is_count
 
 __all__ = ["Admission"]
 
@@ -52,5 +53,5 @@ class Admission:
 
 
 def _check(name: str, value: object, least: int, wanted: str = "") -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+    if not is_count(value, least):
         raise GraphError(f"Admission({name}={value!r}): write {wanted or f'an int of {least} or more'}")

@@ -12,6 +12,7 @@ from sage.config import Config
 from sage.errors import GraphError
 from sage.graph import Graph, GraphView
 from sage.operators.functions import SourceFunction
+from sage.operators.numbers import seconds
 from sage.operators.source import Source
 from sage.policies import Retry
 from sage.refusal import described
@@ -52,7 +53,7 @@ class Environment:
         batch_size: how many records are handed on at once, at most. Nobody ever waits to fill a batch.
         channel_capacity: how many records may lie between two operators. When they are there, the sender waits, and so
             does all that is upstream of it, up to the source.
-        budget: seconds that an operator may work before it lets others run.
+        budget: seconds, or a timedelta, that an operator may work before it lets others run.
         call_window: how many records of an answer may wait to be read by whoever asked; then those who make more of it
             pause, and nobody else does.
         admission: how many requests are let in; `None` for all.
@@ -69,7 +70,7 @@ class Environment:
         transport: str = "memory",
         batch_size: int = 2048,
         channel_capacity: int = 4096,
-        budget: float = 0.002,
+        budget: float | timedelta = 0.002,
         call_window: int = 256,
         admission: "Admission | None" = None,
     ) -> None:
@@ -83,7 +84,7 @@ class Environment:
             transport=transport,
             batch_size=batch_size,
             channel_capacity=channel_capacity,
-            budget=budget,
+            budget=seconds(budget),
             call_window=call_window,
             admission=admission,
         )

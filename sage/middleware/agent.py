@@ -11,6 +11,7 @@ import asyncio
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from inspect import isawaitable
 from typing import Any, Literal
 
@@ -18,7 +19,7 @@ from sage.environment import Environment
 from sage.errors import GraphError
 from sage.middleware.reply import Reply
 from sage.operators.llm import Message, Question, Tool, ToolCall, WrongArguments, system, tool, tool_result, user
-from sage.operators.numbers import is_count, is_number
+from sage.operators.numbers import is_count, is_number, seconds
 from sage.services.finding import service
 from sage.stream import Stream
 
@@ -78,7 +79,7 @@ class Agent:
             to be async.
         instructions: what the model is to keep to; a system message.
         max_turns: how often the model is asked at most for one question. The last time it may not call tools.
-        tool_timeout: seconds that a tool may take.
+        tool_timeout: seconds, or a timedelta, that a tool may take.
         max_characters: how long a tool's result may be; the rest is cut off.
         options: what every request says, such as ``temperature=0``.
 
@@ -94,7 +95,7 @@ class Agent:
         *,
         instructions: str = "",
         max_turns: int = 8,
-        tool_timeout: float = 60,
+        tool_timeout: float | timedelta = 60,
         max_characters: int = 20_000,
         **options: Any,
     ) -> None:
@@ -103,7 +104,7 @@ class Agent:
         for name, count in (("max_turns", max_turns), ("max_characters", max_characters)):
             if not is_count(count):
                 raise GraphError(f"Agent({name}={count!r}): write a number, 1 or more")
-        if not is_number(tool_timeout, beyond=True):
+        if not is_number(seconds(tool_timeout), beyond=True):
             raise GraphError(f"Agent(tool_timeout={tool_timeout!r}): write seconds, more than 0")
         made = [one if isinstance(one, Tool) else tool(one) for one in tools]
         self._tools = {one.name: one for one in made}
@@ -112,7 +113,7 @@ class Agent:
         self._model = model
         self._instructions = instructions
         self._max_turns = max_turns
-        self._timeout = tool_timeout
+        self._timeout = seconds(tool_timeout)
         self._max_characters = max_characters
         self._options = options
 

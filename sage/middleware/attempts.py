@@ -5,10 +5,12 @@ import random
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from sage.errors import GraphError
 from sage.middleware.errors import ModelError
+from sage.operators.numbers import grown, is_count, is_number, seconds
 from sage.services.deadline import remaining
 
 __all__ = ["Pauses", "first_that_answers"]
@@ -27,19 +29,19 @@ class Pauses:
 
     Args:
         attempts: how often at most, the first time included.
-        pause: seconds before the second time; each is twice as long as the one before, up to a minute.
+        pause: seconds, or a timedelta, before the second time; each is twice as long as the one before, up to a minute.
 
     Raises:
         GraphError: a value cannot be.
     """
 
     attempts: int
-    pause: float
+    pause: float | timedelta
 
     def __post_init__(self) -> None:
-        if not isinstance(self.attempts, int) or isinstance(self.attempts, bool) or self.attempts < 1:
+        if not is_count(self.attempts):
             raise GraphError(f"attempts={self.attempts!r}: write how often all servers are tried, 1 or more")
-        if isinstance(self.pause, bool) or not isinstance(self.pause, int | float) or not self.pause >= 0:
+        if not is_number(seconds(self.pause)):
             raise GraphError(f"pause={self.pause!r}: write seconds, 0 or more")
 
     def before(self, turn: int) -> float:
@@ -47,7 +49,7 @@ class Pauses:
 
         Spread out, so that those who failed together do not come back together.
         """
-        return min(_LONGEST, self.pause * 2.0 ** min(turn - 2, 30)) * random.uniform(0.5, 1)
+        return grown(seconds(self.pause), 2.0, turn - 2, _LONGEST) * random.uniform(0.5, 1)
 
 
 async def first_that_answers(attempts: Sequence[Attempt[T]], pauses: Pauses) -> AsyncGenerator[T, None]:
@@ -92,18 +94,18 @@ async def first_that_answers(attempts: Sequence[Attempt[T]], pauses: Pauses) -> 
     raise _last(failures)
 
 
-async def _wait(seconds: float, failures: list[ModelError], latest: list[ModelError]) -> None:
+async def _wait(pause: float, failures: list[ModelError], latest: list[ModelError]) -> None:
     """Wait before the next turn, at least as long as a server wants that failed in the turn before.
 
     Raises:
         ModelError: there is no time to, or a server wants to be left alone for longer than a pause may be.
     """
     wanted = max((error.retry_after or 0 for error in latest), default=0)
-    seconds = max(wanted, seconds)
+    pause = max(wanted, pause)
     time_left = remaining()
-    if wanted > _LONGEST or (time_left is not None and time_left <= seconds):
+    if wanted > _LONGEST or (time_left is not None and time_left <= pause):
         raise _last(failures)
-    await asyncio.sleep(seconds)
+    await asyncio.sleep(pause)
 
 
 def _last(failures: list[ModelError]) -> ModelError:

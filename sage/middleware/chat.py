@@ -10,6 +10,7 @@
 
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
+from datetime import timedelta
 from typing import Any
 
 from sage.middleware.attempts import Pauses, first_that_answers
@@ -42,13 +43,15 @@ class ChatModel(Service):
     ``tools=[...]`` takes `Tool`, ``schema={...}`` asks for JSON that follows a JSON schema, and ``extra_body={...}``
     has what else is to stand in the request.
 
+    Durations are seconds, or a timedelta.
+
     Args:
         servers: the first is asked first.
         attempts: how often all servers are tried at most, the first time included.
-        pause: seconds before the second time; the pauses double, up to a minute.
-        first_token: seconds until the first token of an attempt, connecting included.
-        gap: seconds from one token to the next.
-        connect: seconds that opening a connection may take.
+        pause: before the second time; the pauses double, up to a minute.
+        first_token: until the first token of an attempt, connecting included.
+        gap: from one token to the next.
+        connect: how long opening a connection may take.
         options: what every request says, unless it says otherwise.
 
     Raises:
@@ -59,19 +62,18 @@ class ChatModel(Service):
         self,
         *servers: ModelServer,
         attempts: int = 3,
-        pause: float = 0.5,
-        first_token: float = 60,
-        gap: float = 30,
-        connect: float = 5,
+        pause: float | timedelta = 0.5,
+        first_token: float | timedelta = 60,
+        gap: float | timedelta = 30,
+        connect: float | timedelta = 5,
         options: Mapping[str, Any] | None = None,
     ) -> None:
-        check_client("ChatModel", servers, first_token=first_token, gap=gap, connect=connect)
+        limits = check_client("ChatModel", servers, first_token=first_token, gap=gap, connect=connect)
+        self._first_token, self._gap, to_connect = limits
         self._servers = servers
         self._pauses = Pauses(attempts, pause)
-        self._first_token = first_token
-        self._gap = gap
         self._options = dict(options or {})
-        self._connection = Connection(servers, connect)
+        self._connection = Connection(servers, to_connect)
 
     async def start(self) -> None:
         """See `Service.start`. Nothing is sent before the first request.

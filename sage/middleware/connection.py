@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
-from sage.errors import NotAvailable
+from sage.extras import needed
 from sage.middleware.errors import (
     AnswerBroken,
     ModelBusy,
@@ -51,10 +51,7 @@ class Connection:
         Raises:
             NotAvailable: httpx2 is not installed.
         """
-        try:
-            import httpx2
-        except ImportError:
-            raise NotAvailable('models are asked with httpx2: pip install "sage-streams[llm]"') from None
+        httpx2 = needed("httpx2", extra="llm", purpose="asking a model")
         # Timeouts are kept by whoever asks: they are about tokens, not about bytes. How many requests there are at a
         # time is for the pipeline to say. Without https there are no certificates to load, which takes a while.
         self._client = httpx2.AsyncClient(

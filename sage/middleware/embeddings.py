@@ -6,6 +6,7 @@ from array import array
 from base64 import b64decode
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
+from datetime import timedelta
 from typing import Any
 
 from sage.errors import GraphError
@@ -15,7 +16,7 @@ from sage.middleware.errors import AnswerBroken, ModelUnreachable
 from sage.middleware.model_server import ModelServer, check_client
 from sage.middleware.single_flight import SingleFlightCache
 from sage.operators.llm import hash_embedding
-from sage.operators.numbers import is_count
+from sage.operators.numbers import is_count, is_number, seconds
 from sage.services.batching import Gatherer
 from sage.services.service import Service
 
@@ -67,14 +68,16 @@ class EmbeddingModel(Service):
         env.register_service("embedder", EmbeddingModel, ModelServer("http://127.0.0.1:8000/v1", "bge-m3"))
         vector = await sage.service("embedder").embed("one text")
 
+    Durations are seconds, or a timedelta.
+
     Args:
         servers: the first is asked first; the others must serve the same model, or vectors could not be compared.
         attempts: how often all servers are tried at most, the first time included.
-        pause: seconds before the second time; the pauses double, up to a minute.
+        pause: before the second time; the pauses double, up to a minute.
         max_size: how many texts go together at most.
-        max_wait: seconds that the first of them waits for others.
-        time_limit: seconds that a request may take.
-        connect: seconds that opening a connection may take.
+        max_wait: how long the first of them waits for others.
+        time_limit: how long a request may take.
+        connect: how long opening a connection may take.
         cache_entries: how many vectors are kept; 0 for none.
         cache_bytes: how many bytes they may take together, roughly.
         options: what every request says: ``{"dimensions": 256}``.
@@ -87,27 +90,29 @@ class EmbeddingModel(Service):
         self,
         *servers: ModelServer,
         attempts: int = 3,
-        pause: float = 0.5,
+        pause: float | timedelta = 0.5,
         max_size: int = 64,
-        max_wait: float = 0.005,
-        time_limit: float = 30,
-        connect: float = 5,
+        max_wait: float | timedelta = 0.005,
+        time_limit: float | timedelta = 30,
+        connect: float | timedelta = 5,
         cache_entries: int = 10_000,
         cache_bytes: int = 256 * 1024 * 1024,
         options: Mapping[str, Any] | None = None,
     ) -> None:
-        check_client("EmbeddingModel", servers, time_limit=time_limit, connect=connect)
+        limits = check_client("EmbeddingModel", servers, time_limit=time_limit, connect=connect)
+        self._time_limit, to_connect = limits
         if not is_count(max_size):
             raise GraphError(f"EmbeddingModel(max_size={max_size!r}): write how many texts go together, 1 or more")
+        if not is_number(seconds(max_wait)):
+            raise GraphError(f"EmbeddingModel(max_wait={max_wait!r}): write seconds, 0 or more")
         self._servers = servers
         self._pauses = Pauses(attempts, pause)
         self._max_size = max_size
-        self._max_wait = max_wait
-        self._time_limit = time_limit
+        self._max_wait = seconds(max_wait)
         self._entries = cache_entries
         self._bytes = cache_bytes
         self._options = dict(options or {})
-        self._connection = Connection(servers, connect)
+        self._connection = Connection(servers, to_connect)
         self._gatherer: Gatherer[str, Vector] | None = None
         self._cache: SingleFlightCache[str, Vector] | None = None
 

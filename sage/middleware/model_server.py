@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from sage.errors import GraphError
-from sage.operators.numbers import is_number
+from sage.operators.numbers import is_number, seconds
 
 __all__ = ["ModelServer", "check_client"]
 
@@ -45,19 +46,20 @@ class ModelServer:
         return f"{self.model} at {self.url}"
 
 
-def check_client(owner: str, servers: Sequence[ModelServer], **seconds: float) -> None:
-    """Check what every client of models is made with.
+def check_client(owner: str, servers: Sequence[ModelServer], **durations: float | timedelta) -> list[float]:
+    """Check what every client of models is made with; return the durations in seconds.
 
     Args:
         owner: what the user wrote: ``"ChatModel"``.
         servers: there must be one at least.
-        seconds: durations, by the names of the options.
+        durations: seconds, or timedeltas, by the names of the options.
 
     Raises:
         GraphError: a value cannot be.
     """
     if not servers or not all(isinstance(server, ModelServer) for server in servers):
         raise GraphError(f"{owner}(...): give one ModelServer, or several of which the first is asked first")
-    for name, value in seconds.items():
-        if not is_number(value, beyond=True):
+    for name, value in durations.items():
+        if not is_number(seconds(value), beyond=True):
             raise GraphError(f"{owner}({name}={value!r}): write seconds, more than 0")
+    return [seconds(value) for value in durations.values()]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from sage.errors import GraphError, ServiceUnavailable
+from sage.operators.numbers import is_count
 from sage.services.deadline import carried
 
 __all__ = ["CacheStatistics", "SingleFlightCache"]
@@ -75,7 +76,7 @@ class SingleFlightCache(Generic[K, V]):
         max_bytes: int | None = None,
         size: Callable[[V], int] | None = None,
     ) -> None:
-        if not isinstance(max_entries, int) or isinstance(max_entries, bool) or max_entries < 0:
+        if not is_count(max_entries, 0):
             raise GraphError(
                 f"SingleFlightCache(max_entries={max_entries!r}): write how many answers are kept, 0 or more"
             )

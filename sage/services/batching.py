@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar, overload
 
 from sage.current import current
 from sage.errors import GraphError, ServiceError, ServiceUnavailable
+from sage.operators.numbers import is_count, is_number, seconds
 from sage.services.finding import current_services
 from sage.services.remaking import own_copy
 from sage.services.statistics import BatchStatistics
@@ -250,9 +251,9 @@ def batched(
     Raises:
         GraphError: a number cannot be.
     """
-    seconds = max_wait.total_seconds() if isinstance(max_wait, timedelta) else max_wait
-    if not isinstance(max_size, int) or isinstance(max_size, bool) or max_size < 1:
+    wait = seconds(max_wait)
+    if not is_count(max_size):
         raise GraphError(f"batched(max_size={max_size!r}): write how many items a list may hold, 1 or more")
-    if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not seconds >= 0:
+    if not is_number(wait):
         raise GraphError(f"batched(max_wait={max_wait!r}): write seconds, 0 or more")
-    return lambda function: BatchedMethod(function, max_size, seconds)
+    return lambda function: BatchedMethod(function, max_size, wait)

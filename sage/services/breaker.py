@@ -2,8 +2,10 @@
 
 import asyncio
 from dataclasses import dataclass
+from datetime import timedelta
 
 from sage.errors import CircuitOpen, GraphError
+from sage.operators.numbers import is_count, is_number, seconds
 
 __all__ = ["Breaker", "Circuit"]
 
@@ -14,16 +16,19 @@ class Breaker:
 
     Args:
         failures: after how many failures in a row calls are refused.
-        reset: seconds until one call is let through to try; if it succeeds, all are.
+        reset: seconds, or a timedelta, until one call is let through to try; if it succeeds, all are.
+
+    Raises:
+        GraphError: a value cannot be.
     """
 
     failures: int = 5
-    reset: float = 30.0
+    reset: float | timedelta = 30.0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.failures, int) or isinstance(self.failures, bool) or self.failures < 1:
+        if not is_count(self.failures):
             raise GraphError(f"Breaker(failures={self.failures!r}): write a number of failures in a row, 1 or more")
-        if not isinstance(self.reset, int | float) or isinstance(self.reset, bool) or not self.reset >= 0:
+        if not is_number(seconds(self.reset)):
             raise GraphError(f"Breaker(reset={self.reset!r}): write seconds, 0 or more")
 
 
@@ -57,7 +62,7 @@ class Circuit:
         """
         if self._opened is None:
             return
-        left = self._opened + self._breaker.reset - asyncio.get_running_loop().time()
+        left = self._opened + seconds(self._breaker.reset) - asyncio.get_running_loop().time()
         if left > 0 or self._trying:
             when = f"in {left:.3g} s" if left > 0 else "when the call that is under way has succeeded"
             raise CircuitOpen(

@@ -2,8 +2,10 @@
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from sage.errors import GraphError, ServiceUnavailable
+from sage.operators.numbers import is_number, seconds
 from sage.services.attached import AttachedReplica
 from sage.services.definition import ServiceDefinition
 from sage.services.described import known_errors
@@ -20,7 +22,11 @@ __all__ = ["connect"]
 
 @asynccontextmanager
 async def connect(
-    address: str, *, curve: CurveClient | None = None, timeout: float = 5.0, errors: Iterable[type[Exception]] = ()
+    address: str,
+    *,
+    curve: CurveClient | None = None,
+    timeout: float | timedelta = 5.0,
+    errors: Iterable[type[Exception]] = (),
 ) -> AsyncIterator[ServiceDirectory]:
     """The services that another program offers with ``sage serve-services``, for the time of the block.
 
@@ -36,18 +42,21 @@ async def connect(
     Args:
         address: where it offers them.
         curve: the keys, which an address beyond this machine needs.
-        timeout: seconds that it may leave us without an answer before it is unreachable.
+        timeout: seconds, or a timedelta, that it may leave us without an answer before it is unreachable.
         errors: classes of errors that it raises under the same name, whatever their module is there. They are made
             again from arguments and attributes, without `__init__`.
 
     Raises:
-        GraphError: the address cannot be, or needs keys; or `errors` has something that is no class of exceptions, or
-            two of one name.
+        GraphError: the address or the timeout cannot be, or it needs keys; or `errors` has something that is no class
+            of exceptions, or two of one name.
         ServiceUnavailable: nobody answers there.
     """
+    length = seconds(timeout)
+    if not is_number(length, beyond=True):
+        raise GraphError(f"connect({address!r}, timeout={timeout!r}): write seconds, more than 0")
     known = known_errors(errors)
     try:
-        client = RpcClient(address, curve=curve, connection_timeout=timeout)
+        client = RpcClient(address, curve=curve, connection_timeout=length)
     except InvalidChannel as error:
         raise GraphError(f"connect({address!r}): {error}") from error
     try:

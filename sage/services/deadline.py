@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import timedelta
+from math import inf
 
 import anyio
 
 from sage.errors import DeadlineExceeded
+from sage.operators.numbers import is_number, seconds as in_seconds
 
 __all__ = ["carried", "current_deadline", "deadline", "remaining"]
 
@@ -25,8 +27,11 @@ def deadline(seconds: float | timedelta) -> Iterator[None]:
 
     Raises:
         DeadlineExceeded: the time is up. It is a `TimeoutError`.
+        TypeError: `seconds` is no length of time.
     """
-    length = seconds.total_seconds() if isinstance(seconds, timedelta) else seconds
+    length = in_seconds(seconds)
+    if not is_number(length, least=-inf):
+        raise TypeError(f"deadline({seconds!r}): write seconds from now, or a timedelta")
     now = asyncio.get_running_loop().time()
     outer = _deadline.get()
     at = now + length if outer is None else min(outer, now + length)

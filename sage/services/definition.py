@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from sage.errors import GraphError
+from sage.operators.numbers import is_count, is_number, seconds
 from sage.services.balance import Balance, balance_named
 from sage.services.breaker import Breaker
 from sage.services.restart import Restart
@@ -69,7 +70,7 @@ class ServiceDefinition:
     @property
     def seconds(self) -> float | None:
         """The timeout in seconds."""
-        return self.timeout.total_seconds() if isinstance(self.timeout, timedelta) else self.timeout
+        return seconds(self.timeout)
 
     @property
     def service_type(self) -> type[Service] | None:
@@ -96,9 +97,7 @@ class ServiceDefinition:
             if self.max_concurrency is None:
                 raise GraphError(f"max_queue={self.max_queue}: nothing waits unless max_concurrency is given as well")
         for name, value in (("timeout", self.seconds), ("rate", self.rate)):
-            if value is not None and (
-                not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < float("inf")
-            ):
+            if value is not None and not is_number(value, beyond=True):
                 raise GraphError(f"{name}={value!r}: write a number above 0")
         for option, wanted in (("breaker", Breaker), ("restart", Restart)):
             if not isinstance(given := getattr(self, option), wanted | None):
@@ -134,5 +133,5 @@ _OF_THE_INSTANCE = ("name", "make", "args", "kwargs")
 
 
 def _count(name: str, value: object, least: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+    if not is_count(value, least):
         raise GraphError(f"{name}={value!r}: write a whole number, {least} or more")

@@ -5,6 +5,7 @@ import logging
 
 import anyio
 
+from sage.operators.numbers import seconds
 from sage.services.replica import Replica
 from sage.services.running import RunningService
 
@@ -67,7 +68,7 @@ class Keeper:
             reason, ran = await self._live()
             if not self._wanted or restart is None or self.started.exception() is not None:
                 return
-            attempt = 1 if ran >= restart.settled else attempt + 1
+            attempt = 1 if ran >= seconds(restart.settled) else attempt + 1
             if attempt > restart.attempts:
                 self._service.went(self._replica, f"{reason}; it was restarted {restart.attempts} times", final=True)
                 _logger.error("service %r: gave up replica %d: %s", self._name, self._replica.index, reason)

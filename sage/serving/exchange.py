@@ -4,11 +4,12 @@ import asyncio
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import NamedTuple
 
 from sage.errors import GraphError
-from sage.operators.numbers import is_count, is_number
+from sage.operators.numbers import is_count, is_number, seconds
 from sage.serving.errors import RequestError
 from sage.serving.presence import Presence, Receive, Scope, Send
 from sage.serving.stall import Stall
@@ -61,9 +62,9 @@ class Limits:
         body: bytes of a request.
         write: bytes of a response that are handed to the connection at once. As many again may lie in the server's
             buffer before the answer is held back.
-        stall: seconds for which a client may take nothing of what is ready for it.
-        keep_alive: seconds behind which a stream of events gets a comment while there is nothing else to write; its
-            status is then 200, whatever comes. `None` for no comments.
+        stall: seconds, or a timedelta, for which a client may take nothing of what is ready for it.
+        keep_alive: seconds, or a timedelta, behind which a stream of events gets a comment while there is nothing else
+            to write; its status is then 200, whatever comes. `None` for no comments.
 
     Raises:
         GraphError: a value cannot be.
@@ -71,8 +72,8 @@ class Limits:
 
     body: int = 4 << 20
     write: int = 1 << 16
-    stall: float = 30.0
-    keep_alive: float | None = 15.0
+    stall: float | timedelta = 30.0
+    keep_alive: float | timedelta | None = 15.0
 
     def __post_init__(self) -> None:
         for name in ("body", "write"):
@@ -80,7 +81,7 @@ class Limits:
                 raise GraphError(f"Limits({name}={getattr(self, name)!r}): write a number of bytes, 1 or more")
         for name in ("stall", "keep_alive"):
             value = getattr(self, name)
-            if not (is_number(value, beyond=True) or (name == "keep_alive" and value is None)):
+            if not (is_number(seconds(value), beyond=True) or (name == "keep_alive" and value is None)):
                 raise GraphError(f"Limits({name}={value!r}): write seconds, more than 0")
 
 
@@ -115,7 +116,7 @@ class Exchange:
         #: What the head says besides.
         self.shared: Mapping[str, str] = {}
         self.presence = Presence(receive)
-        self._stall = Stall(limits.stall, partial(self.presence.lose, "stalled"))
+        self._stall = Stall(seconds(limits.stall), partial(self.presence.lose, "stalled"))
         self._receive = receive
         self._send = send
         self.limits = limits

@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
+from datetime import timedelta
 from typing import Any
 
 from sage.admission import Admission
 from sage.errors import GraphError
 from sage.operators.errors import shorten
-from sage.operators.numbers import is_number
+from sage.operators.numbers import is_number, seconds
 from sage.serving.auth import Auth
 from sage.serving.desk import Desk
 from sage.serving.errors import RequestError, draining
@@ -68,7 +69,7 @@ class Front:
         admission: Admission | None,
         auth: Auth | None,
         rate: Rate | None,
-        timeout: float | None,
+        timeout: float | timedelta | None,
         max_priority: int,
         metrics_names: MetricsNames,
         limits: Limits | None,
@@ -85,7 +86,8 @@ class Front:
                 raise GraphError(f"{name}={value!r}: write {kind.__name__}(...)")
         if not isinstance(getattr(env, "name", None), str) or not hasattr(env, "start"):
             raise GraphError(f"{shorten(env)} cannot be served; give a sage.Environment")
-        if timeout is not None and not is_number(timeout, beyond=True):
+        limit = seconds(timeout)
+        if limit is not None and not is_number(limit, beyond=True):
             raise GraphError(f"timeout={timeout!r}: write seconds, more than 0, or leave it out")
         if isinstance(max_priority, bool) or not isinstance(max_priority, int):
             raise GraphError(f"max_priority={max_priority!r}: write a whole number")
@@ -99,7 +101,7 @@ class Front:
             auth=auth,
             rate=rate,
             admission=admission,
-            timeout=timeout,
+            timeout=limit,
             max_priority=max_priority,
         )
         self._endpoints = endpoints

@@ -1,22 +1,16 @@
 """Parts of the extra ``serve``, imported on first use."""
 
-from importlib import import_module
-from types import ModuleType
+from typing import Any
 
-from sage.errors import NotAvailable
+from sage import extras
 
 __all__ = ["needed"]
 
 
-def needed(module: str) -> ModuleType:
+def needed(module: str) -> Any:
     """Import a module of the extra.
 
     Raises:
         NotAvailable: it is not installed.
     """
-    try:
-        return import_module(module)
-    except ModuleNotFoundError as error:
-        raise NotAvailable(
-            f'serving over HTTP needs {error.name or module}: pip install "sage-streams[serve]"'
-        ) from None
+    return extras.needed(module, extra="serve", purpose="serving over HTTP")

@@ -1,6 +1,7 @@
 """A program as a server of the OpenAI protocol."""
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
 
 from sage.admission import Admission
 from sage.errors import GraphError
@@ -26,7 +27,7 @@ def openai_app(
     admission: Admission | None = None,
     auth: Auth | None = None,
     rate: Rate | None = None,
-    timeout: float | None = None,
+    timeout: float | timedelta | None = None,
     max_priority: int = 0,
     origins: Iterable[str] = (),
     count_tokens: Callable[[str], int] | None = None,
@@ -53,7 +54,7 @@ def openai_app(
         auth: who may ask: API keys, a mapping from key to tenant, or an async function that is given a key and returns
             the tenant, or `None`. Tenants get equal shares. `None` lets everybody in.
         rate: how many requests and tokens each tenant may have in a minute.
-        timeout: seconds that a request may take, waiting included; a client may ask for less.
+        timeout: seconds, or a timedelta, that a request may take, waiting included; a client may ask for less.
         max_priority: the highest priority that a client may ask for.
         origins: the web pages that may ask from a browser: ``"https://example.org"``, or ``"*"`` for all.
         count_tokens: how many tokens a text has; about one for four bytes if left out.

@@ -1,6 +1,7 @@
 """A program as a server of JSON."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 from sage.admission import Admission
 from sage.errors import GraphError
@@ -22,7 +23,7 @@ def app(
     admission: Admission | None = None,
     auth: Auth | None = None,
     rate: Rate | None = None,
-    timeout: float | None = None,
+    timeout: float | timedelta | None = None,
     max_priority: int = 0,
     origins: Iterable[str] = (),
     metrics_names: MetricsNames = "sage",
@@ -46,7 +47,7 @@ def app(
         admission: bounds what is inside, decided before there is any work.
         auth: who may ask, as in `openai_app`.
         rate: how many requests each tenant may have in a minute.
-        timeout: seconds that a request may take, waiting included; a client may ask for less.
+        timeout: seconds, or a timedelta, that a request may take, waiting included; a client may ask for less.
         max_priority: the highest priority that a client may ask for.
         origins: the web pages, beside the server's own, that may ask from a browser, or open a WebSocket:
             ``"https://example.org"``, or ``"*"`` for all.

@@ -5,6 +5,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 from sage.errors import GraphError, Overloaded
+from sage.operators.numbers import is_number
 
 __all__ = ["Rate", "RateLimiter", "Reservation"]
 
@@ -33,7 +34,7 @@ class Rate:
     def __post_init__(self) -> None:
         for name in ("requests_per_minute", "tokens_per_minute"):
             value = getattr(self, name)
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value < 1):
+            if value is not None and not is_number(value, least=1):
                 raise GraphError(f"Rate({name}={value!r}): write a number of 1 or more")
 
 

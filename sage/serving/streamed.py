@@ -11,6 +11,7 @@ import asyncio
 from types import TracebackType
 from typing import Self
 
+from sage.operators.numbers import seconds
 from sage.serving.exchange import Exchange, Framing
 from sage.serving.meters import RequestMeter
 
@@ -34,7 +35,7 @@ class Streamed:
         self._exchange = exchange
         self._framing = framing
         self._meter = meter
-        self._seconds = None if framing.comment is None else exchange.limits.keep_alive
+        self._seconds = None if framing.comment is None else seconds(exchange.limits.keep_alive)
         self._loop = asyncio.get_running_loop()
         # Who writes has it: several answers, and the comments, go into one stream.
         self._turn = asyncio.Lock()

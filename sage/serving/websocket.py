@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
+from sage.operators.numbers import seconds
 from sage.serving.bodies import parse_json
 from sage.serving.errors import RequestError, error_body, problem_of
 from sage.serving.exchange import Limits, headers_of, path_of, request_id_of
@@ -115,7 +116,7 @@ class _Socket:
         self._receive = receive
         self._send = send
         self._largest = limits.body
-        self._stall = Stall(limits.stall, partial(self.presence.lose, "stalled"))
+        self._stall = Stall(seconds(limits.stall), partial(self.presence.lose, "stalled"))
         self._waiting: asyncio.Queue[bytes] = asyncio.Queue()
 
     async def next(self) -> bytes:

@@ -3,6 +3,9 @@
 import heapq
 import itertools
 from collections.abc import Callable
+from datetime import timedelta
+
+from sage.operators.numbers import seconds as in_seconds
 
 __all__ = ["ManualClock"]
 
@@ -45,17 +48,18 @@ class ManualClock:
         heapq.heappush(self._timers, (when, next(self._numbers), timer))
         return timer
 
-    def advance(self, seconds: float) -> None:
-        """Let time pass; timers fire in the order in which they are due, each at its time.
+    def advance(self, seconds: float | timedelta) -> None:
+        """Let so many seconds, or a timedelta, pass; timers fire in the order in which they are due, each at its time.
 
         A timer may let time pass as well.
 
         Raises:
             ValueError: `seconds` is negative.
         """
-        if seconds < 0:
-            raise ValueError(f"time never goes back: advance by 0 seconds or more, not {seconds}")
-        end = self._now + seconds
+        length = in_seconds(seconds)
+        if length < 0:
+            raise ValueError(f"time never goes back: advance by 0 seconds or more, not {length}")
+        end = self._now + length
         while self._timers and self._timers[0][0] <= end:
             when, _, timer = heapq.heappop(self._timers)
             self._now = max(self._now, when)

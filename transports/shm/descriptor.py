@@ -1,9 +1,11 @@
 """Queues in shared memory: between processes of one machine and user."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, Self, TypeVar, cast
 from weakref import WeakSet
 
+from sage.transports.durations import seconds
 from sage.transports.errors import InvalidChannel, UnreachableChannel
 from sage.transports.remote.descriptor import Connected, HostedQueueDescriptor
 from sage.transports.remote.links import ConsumerLink
@@ -39,7 +41,7 @@ class SageQueueDescriptor(HostedQueueDescriptor[T]):
             never used of it costs nothing. When it is full, `put` waits; arrays that the receiver keeps are then worked
             around with one copy more.
         allow_pickle: carry values that the codec does not know by pickle. Both sides run under the same user.
-        connection_timeout: how long, in seconds, to wait for the host's answer.
+        connection_timeout: seconds, or a timedelta, to wait for the host's answer.
 
     Raises:
         InvalidChannel: one of them cannot be.
@@ -54,17 +56,13 @@ class SageQueueDescriptor(HostedQueueDescriptor[T]):
         *,
         memory: int = _MEMORY,
         allow_pickle: bool = False,
-        connection_timeout: float = 5.0,
+        connection_timeout: float | timedelta = 5.0,
     ) -> None:
         super().__init__(maxsize, queue_id, allow_pickle)
         if isinstance(memory, bool) or not isinstance(memory, int) or memory < LEAST_MEMORY:
             raise InvalidChannel(f"channel {self.queue_id!r}: memory={memory!r}; give at least {LEAST_MEMORY} bytes")
-        if not (isinstance(connection_timeout, int | float) and connection_timeout > 0):
-            raise InvalidChannel(
-                f"channel {self.queue_id!r}: connection_timeout={connection_timeout!r} is no number of seconds above 0"
-            )
         self.memory = memory
-        self.connection_timeout = connection_timeout
+        self.connection_timeout = seconds(self.queue_id, "connection_timeout", connection_timeout)
         # Where it is hosted, if that is known from a description.
         self._found: Mapping[str, str] = {}
         # The connections of senders.

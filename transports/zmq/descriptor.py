@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Collection, Mapping
+from datetime import timedelta
 from functools import partial
 from typing import Any, Literal, Self, TypeVar
 
 import zmq
 
+from sage.transports.durations import seconds
 from sage.transports.errors import AccessDenied, InvalidChannel, UnreachableChannel
 from sage.transports.remote import ConsumerLink, Host, HostedQueueDescriptor
 from sage.transports.remote.descriptor import Connected
@@ -41,7 +43,7 @@ class RPCQueueDescriptor(HostedQueueDescriptor[T]):
     Args:
         host: the address by which others reach the host's machine.
         port: its port, 0 for one that is chosen when the queue is hosted.
-        connection_timeout: for how many seconds an answer of the host is waited for, each time.
+        connection_timeout: seconds, or a timedelta, for which an answer of the host is waited for, each time.
         retry_count: how many times more it is tried then.
         enable_pooling: has no effect, and is there for programs written for the original SAGE: each end has one
             connection in any case.
@@ -56,8 +58,8 @@ class RPCQueueDescriptor(HostedQueueDescriptor[T]):
         clients: at the host: the public keys of those who may connect, or ``"any"`` for all who know `server_key`;
             stays here.
         server_key: elsewhere: the host's public key.
-        lost_after: after how many seconds without a connection the other side counts as dead. Shorter cuts of the
-            network are survived. The host's number counts.
+        lost_after: after how many seconds (or a timedelta) without a connection the other side counts as dead. Shorter
+            cuts of the network are survived. The host's number counts.
 
     Raises:
         InvalidChannel: a value cannot be, or the queue would be open to others.
@@ -69,7 +71,7 @@ class RPCQueueDescriptor(HostedQueueDescriptor[T]):
         self,
         host: str = "127.0.0.1",
         port: int = 0,
-        connection_timeout: float = 30.0,
+        connection_timeout: float | timedelta = 30.0,
         retry_count: int = 3,
         enable_pooling: bool = True,
         queue_id: str | None = None,
@@ -81,13 +83,13 @@ class RPCQueueDescriptor(HostedQueueDescriptor[T]):
         keys: KeyPair | None = None,
         clients: Collection[str] | Literal["any"] | None = None,
         server_key: str | None = None,
-        lost_after: float = 5.0,
+        lost_after: float | timedelta = 5.0,
     ) -> None:
         super().__init__(maxsize, queue_id, allow_pickle)
         name = self.queue_id
         self._endpoint = Endpoint.tcp(name, host, port) if endpoint is None else Endpoint.parse(name, endpoint)
-        self.connection_timeout = self._seconds("connection_timeout", connection_timeout)
-        self.lost_after = self._seconds("lost_after", lost_after)
+        self.connection_timeout = seconds(name, "connection_timeout", connection_timeout)
+        self.lost_after = seconds(name, "lost_after", lost_after)
         if isinstance(retry_count, bool) or not isinstance(retry_count, int) or retry_count < 0:
             raise InvalidChannel(f"channel {name!r}: retry_count={retry_count!r} is not a number of times")
         self.retry_count = retry_count
@@ -284,11 +286,6 @@ class RPCQueueDescriptor(HostedQueueDescriptor[T]):
                 address=self.address,
             )
         return CurveClient(keys, server_key)
-
-    def _seconds(self, option: str, value: object) -> float:
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e6:
-            raise InvalidChannel(f"channel {self.queue_id!r}: {option}={value!r} is not a time in seconds")
-        return float(value)
 
 
 _TRAVELS = (

@@ -2,10 +2,10 @@
 
 import inspect
 from collections.abc import Sequence
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from sage.errors import NotAvailable
+from sage.extras import needed
 
 if TYPE_CHECKING:
     import torch
@@ -112,7 +112,9 @@ def load_model(
         NotAvailable: torch or transformers are not installed, or the model is not of a kind that can be batched.
         OSError: there is no such model.
     """
-    torch, transformers = needed("torch"), needed("transformers")
+    torch, transformers = (
+        needed(module, extra="transformers", purpose="a local model") for module in ("torch", "transformers")
+    )
     where = {"revision": revision or "main", "local_files_only": local_files_only}
     tokenizer = transformers.AutoTokenizer.from_pretrained(name, **where)
     model = transformers.AutoModelForCausalLM.from_pretrained(name, dtype=dtype, **where)
@@ -121,20 +123,6 @@ def load_model(
     loaded = LoadedModel(name, model.to(torch.device(_device(device, torch))).eval(), tokenizer)
     loaded.check()
     return loaded
-
-
-def needed(module: str) -> Any:
-    """A package of the extra ``transformers``.
-
-    Raises:
-        NotAvailable: it is not installed.
-    """
-    try:
-        return import_module(module)
-    except ImportError as error:
-        raise NotAvailable(
-            f'a local model needs {module}: pip install "sage-streams[transformers]" ({error})'
-        ) from None
 
 
 def _device(device: str, torch: Any) -> str:

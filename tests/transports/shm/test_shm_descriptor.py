@@ -40,7 +40,7 @@ async def test_it_is_found_once_it_is_hosted() -> None:
         ({"memory": 1000}, "memory=1000; give at least 262144 bytes"),
         ({"memory": "much"}, "memory='much'"),
         ({"memory": True}, "memory=True"),
-        ({"connection_timeout": 0}, "connection_timeout=0 is no number of seconds above 0"),
+        ({"connection_timeout": 0}, "connection_timeout=0 is not a time; write seconds above 0"),
         ({"connection_timeout": "long"}, "connection_timeout='long'"),
         ({"maxsize": -1}, "maxsize is -1"),
     ],
