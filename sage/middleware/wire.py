@@ -1,12 +1,11 @@
 """How questions, passages and answers travel where a program's operators are joined by zmq, shm or Ray, or services
 are processes of their own."""
 
-from importlib import import_module
-
 from sage.middleware.agent import Outcome, Turn
 from sage.middleware.reply import Part, Reply, Usage
 from sage.middleware.single_flight import CacheStatistics
 from sage.operators.llm import Citation, Document, Found, Hit, Passage, Question, ToolCall
+from sage.services.carrying import carry
 
 __all__ = ["register_types"]
 
@@ -19,11 +18,8 @@ def register_types() -> None:
 
     Importing `sage.middleware` does so; a program that uses nothing but `sage.operators.llm` calls it by itself.
     """
-    # By name: channels belong to the runtime and to services, and this is all that is wanted of them here.
-    register_type = import_module("sage.transports").register_type
-    for folder, classes in (("llm", _OPERATORS), ("middleware", _MIDDLEWARE)):
-        for cls in classes:
-            register_type(cls, name=f"sage.{folder}.{cls.__name__}")
+    carry("llm", *_OPERATORS)
+    carry("middleware", *_MIDDLEWARE)
 
 
 register_types()

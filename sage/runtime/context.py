@@ -13,9 +13,9 @@ from sage.operators.calls import Call
 from sage.runtime.calls import CallDesk
 from sage.runtime.calls.running import current_call
 from sage.runtime.mailbox import Mailbox
-from sage.runtime.started import Started
 from sage.runtime.timers import Timers
 from sage.services.finding import current_services
+from sage.started import Started
 
 __all__ = ["TaskContext", "current_context"]
 

@@ -5,6 +5,7 @@ import logging
 from typing import Any
 
 from sage.kernel import ServiceManager
+from sage.started import Started
 
 __all__ = ["ServiceContext"]
 
@@ -28,7 +29,7 @@ class ServiceContext:
         self.replicas = replicas
         self.services = services
         self.logger = logging.getLogger(f"sage.service.{name}")
-        self._started: set[asyncio.Task[Any]] = set()
+        self._started = Started()
 
     async def call_service(self, service: str, method: str, /, *args: Any, **kwargs: Any) -> Any:
         """Call a registered service and return its answer.
@@ -39,17 +40,11 @@ class ServiceContext:
 
     def call_service_async(self, service: str, method: str, /, *args: Any, **kwargs: Any) -> "asyncio.Task[Any]":
         """The same as a task. It ends with this service: it is cancelled before that is stopped."""
-        task = asyncio.get_running_loop().create_task(self.call_service(service, method, *args, **kwargs))
-        self._started.add(task)
-        task.add_done_callback(self._started.discard)
-        return task
+        return self._started.start(self.call_service(service, method, *args, **kwargs))
 
     async def aclose(self) -> None:
         """Cancel the calls that were started and still run, and wait for them.
 
-        Cancel safety: they are cancelled, and end by themselves.
+        Cancel safety: see `Started.cancel`.
         """
-        for task in self._started:
-            task.cancel()
-        if self._started:
-            await asyncio.wait(self._started)
+        await self._started.cancel()

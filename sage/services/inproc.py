@@ -188,8 +188,8 @@ class InprocReplica(Replica):
 class _Reading:
     """A stream that has begun, and the task that reads it, which may change from item to item.
 
-    To ask for the running task costs as much as a fifth of an item. So it is asked once in a turn of the loop: who takes
-    the stream over from another is woken by that, and comes behind the end of its turn.
+    To ask for the running task costs as much as a fifth of an item. So it is asked once in a turn of the loop: who
+    takes the stream over from another is woken by that one, and comes behind the end of its turn.
 
     Args:
         items: what the instance has made.

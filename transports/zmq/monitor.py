@@ -2,6 +2,7 @@
 
 import asyncio
 import enum
+import errno
 import os
 import socket as unix
 import struct
@@ -110,7 +111,7 @@ class Monitor:
 
     def _understand(self, number: int, value: int) -> Event | None:
         if number == zmq.EVENT_CONNECTED:
-            if _user_behind(value) == os.geteuid():
+            if _user_behind(value) in (os.geteuid(), None):
                 return None
             return Event(EventKind.DENIED, "another user of this machine listens there", final=True)
         if number == zmq.EVENT_HANDSHAKE_SUCCEEDED:
@@ -130,12 +131,15 @@ class Monitor:
         return Event(EventKind.FAILED, f"it went away during the handshake ({os.strerror(value)})")
 
 
-def _user_behind(fd: int) -> int:
-    """The user who listens at the other end of a connected Unix socket; -1 if it cannot be told."""
+def _user_behind(fd: int) -> int | None:
+    """The user who listens at the other end of a connected Unix socket; -1 if it cannot be told.
+
+    `None` if it is closed already, because the other side was: nothing has passed, and nothing will.
+    """
     try:
         with unix.socket(fileno=os.dup(fd)) as twin:
             credentials = twin.getsockopt(unix.SOL_SOCKET, unix.SO_PEERCRED, struct.calcsize("3i"))
-    except OSError:
-        return -1
+    except OSError as error:
+        return None if error.errno == errno.EBADF else -1
     uid: int = struct.unpack("3i", credentials)[1]
     return uid

@@ -3,14 +3,18 @@
 import asyncio
 import os
 import re
+import socket as unix
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+import zmq
 
 from sage.transports import AccessDenied, BrokenChannel, CodecError, InvalidChannel
 from sage.transports.zmq import KeyPair, RPCQueueDescriptor
+from sage.transports.zmq.monitor import Event, EventKind, Monitor
+from sage.transports.zmq.process import zmq_context
 
 Queue = RPCQueueDescriptor[Any]
 HOST, WORKER, STRANGER = (KeyPair.generate() for _ in range(3))
@@ -174,6 +178,26 @@ async def test_a_host_of_another_user_is_not_talked_with(monkeypatch: pytest.Mon
         with pytest.raises(AccessDenied, match="another user of this machine listens there"):
             await far(queue, None).put("secret")
         assert queue.empty()
+
+
+async def test_a_listener_that_has_gone_before_it_was_looked_at_is_no_stranger() -> None:
+    with zmq_context().socket(zmq.DEALER) as socket:
+        told: list[Event] = []
+        monitor = Monitor(socket, told.append, same_user=True)
+        ours, theirs = unix.socketpair()
+        with ours, theirs:
+            assert monitor._understand(zmq.EVENT_CONNECTED, ours.fileno()) is None
+            gone = ours.detach()
+            os.close(gone)
+            assert monitor._understand(zmq.EVENT_CONNECTED, gone) is None
+        no_sockets = os.pipe()
+        denied = monitor._understand(zmq.EVENT_CONNECTED, no_sockets[0])
+        for end in no_sockets:
+            os.close(end)
+        assert denied is not None
+        assert denied.kind is EventKind.DENIED
+        monitor.close()
+        assert told == []
 
 
 def test_keys_are_kept_in_files_that_only_their_owner_reads(tmp_path: Path) -> None:

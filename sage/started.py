@@ -1,4 +1,4 @@
-"""The asyncio tasks that functions of one operator have started through their context."""
+"""The asyncio tasks that the functions of one operator, or service, have started through their context."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -10,13 +10,13 @@ __all__ = ["Started"]
 
 
 class Started:
-    """Tasks that whoever started them may await, or forget. They end with the operator: it owns them."""
+    """Tasks that whoever started them may await, or forget. They end with the operator or service: it owns them."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def start(self, coroutine: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
-        """Run a coroutine beside the operator."""
+        """Run a coroutine beside its owner."""
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 import sage
-from sage.runtime.started import Started
+from sage.started import Started
 from sage.testing import PlainEngine, assert_nothing_left, virtual_time
 
 
