@@ -39,7 +39,7 @@ async def test_a_record_runs_through_idle_operators_in_one_turn() -> None:
         seen.append(turns.number)
         return value
 
-    env = sage.Environment("at once")
+    env = sage.Environment("at once", budget=60)  # a machine that stands still for a while does not end the turn
     env.from_iterable(turns.records).map(look).filter(look).flat_map(lambda v: [v]).map(look).sink(look)
     async with env.start() as job:
         counting = asyncio.create_task(turns.count())
