@@ -67,13 +67,10 @@ class RunningService:
         self.statistics = ServiceStatistics()
         # Why no replica can be called, while that is so.
         self._reason = "it has not started"
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: int | None = None
         self._back = asyncio.Event()
         self._final = False
         self._stopped = False
         self._under_way = UnderWay(definition.name)
-        self._tasks = self._under_way.tasks
         self._balance = balance_named(definition.balance)
         self._admission = Admission(definition.name, definition.max_concurrency, definition.max_queue)
         self._circuit = Circuit(definition.name, definition.breaker) if definition.breaker else None
@@ -105,8 +102,6 @@ class RunningService:
         if self._stopped:
             return
         self.methods = replica.methods
-        self._loop = asyncio.get_running_loop()
-        self._thread = get_ident()
         self._under_way.settle()
         self.ready = sorted([*self.ready, replica], key=lambda one: one.index)
         self._back.set()
@@ -150,8 +145,9 @@ class RunningService:
         """
         self.statistics.calls += 1
         # As `UnderWay.begin` and `end` do it, whose calls would cost a quarter of this one.
-        this, tasks = object(), self._tasks
-        tasks[this] = current_task(self._loop) if get_ident() == self._thread else None
+        this, under_way = object(), self._under_way
+        tasks = under_way.tasks
+        tasks[this] = current_task(under_way.loop) if get_ident() == under_way.thread else None
         try:
             self._check(method, MethodKind.UNARY)
             if self._direct:
@@ -333,7 +329,8 @@ class RunningService:
 
     def _check_loop(self, failed: RuntimeError | None = None) -> None:
         """Refuse a call from another event loop, where nobody would be woken up."""
-        if self._loop is not None and self._loop is not asyncio.get_running_loop():
+        loop = self._under_way.loop
+        if loop is not None and loop is not asyncio.get_running_loop():
             raise ServiceError(
                 f"service {self.definition.name!r} belongs to the event loop in which it was started, and is called "
                 f"from another one; call it there, or start services in this one with env.services()"

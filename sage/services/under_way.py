@@ -21,27 +21,28 @@ class UnderWay:
 
     Attributes:
         tasks: by call, the task that it runs in; `None` where that is not to be cancelled.
+        loop, thread: where the service belongs; `None` before it has started.
     """
 
     def __init__(self, service: str) -> None:
         self._service = service
         self.tasks: dict[object, asyncio.Task[Any] | None] = {}
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: int | None = None
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self.thread: int | None = None
         # Those whose end is waited for; with the task, if it was cancelled. Done when there are none.
         self._ending: dict[object, asyncio.Task[Any] | None] = {}
         self._none_left: asyncio.Future[None] | None = None
 
     def settle(self) -> None:
         """The service belongs to the running event loop; calls from others are theirs."""
-        self._loop = asyncio.get_running_loop()
-        self._thread = get_ident()
+        self.loop = asyncio.get_running_loop()
+        self.thread = get_ident()
 
     def begin(self) -> object:
         """The running task begins a call; follow with `end`. Returns what the call is known by."""
         call = object()
         # To ask for the running loop takes a system call, in some versions of Python.
-        self.tasks[call] = current_task(self._loop) if get_ident() == self._thread else None
+        self.tasks[call] = current_task(self.loop) if get_ident() == self.thread else None
         return call
 
     def finish(self, call: object) -> None:

@@ -18,7 +18,7 @@ from sage.serving.host import JobHost, Program, ServedJob
 from sage.serving.installed import needed
 from sage.serving.meters import Meters, MetricsNames, RequestMeter
 from sage.serving.origins import Origins
-from sage.serving.presence import Receive, Scope, Send
+from sage.serving.presence import LAST_WORDS, Receive, Scope, Send
 from sage.serving.rates import Rate
 from sage.serving.router import Handler, Routes, tell
 from sage.serving.snapshots import door_metrics, job_metrics
@@ -27,8 +27,6 @@ __all__ = ["Front", "ServingApp", "encode"]
 
 #: Answers a connection of another kind than HTTP: a WebSocket.
 Connected = Callable[[Scope, Receive, Send], Awaitable[None]]
-#: Seconds in which a client can take what it is told when its request is broken off.
-_LAST_WORDS = 1.0
 
 
 def encode(value: Any) -> bytes:
@@ -239,7 +237,7 @@ class ServingApp:
 
 async def _last_words(exchange: Exchange) -> None:
     with suppress(TimeoutError):
-        async with asyncio.timeout(_LAST_WORDS):
+        async with asyncio.timeout(LAST_WORDS):
             await tell(exchange, draining())
 
 

@@ -16,7 +16,10 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from types import TracebackType
 from typing import Any, Self
 
-__all__ = ["Message", "Presence", "Receive", "Scope", "Send"]
+__all__ = ["LAST_WORDS", "Message", "Presence", "Receive", "Scope", "Send"]
+
+#: Seconds in which a client that is there can take what it is told when its request is broken off.
+LAST_WORDS = 1.0
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]

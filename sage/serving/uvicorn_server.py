@@ -16,12 +16,10 @@ from typing import Any
 
 import uvicorn
 
-from sage.serving.presence import Receive, Scope, Send
+from sage.serving.presence import LAST_WORDS, Receive, Scope, Send
 
 __all__ = ["HttpServer"]
 
-#: Seconds in which clients can take what they are told when their requests are broken off.
-_LAST_WORDS = 1.0
 #: Seconds between two looks at what is left: uvicorn does not tell when a connection has ended.
 _LOOK = 0.05
 
@@ -172,7 +170,7 @@ class _Server(uvicorn.Server):
             task.cancel()
         self.force_exit = False
         with suppress(TimeoutError):
-            async with asyncio.timeout(_LAST_WORDS):
+            async with asyncio.timeout(LAST_WORDS):
                 await self._finished()
         for connection in list(self.server_state.connections):
             connection.transport.abort()

@@ -91,7 +91,7 @@ async def test_whoever_is_still_sending_is_told(caplog: pytest.LogCaptureFixture
 async def test_who_reads_nothing_does_not_hold_it_up(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("sage.serving.uvicorn_server._LAST_WORDS", 1e9)
+    monkeypatch.setattr("sage.serving.uvicorn_server.LAST_WORDS", 1e9)
     limits = sage.serving.Limits(write=1 << 30)
     async with running(endless(limits=limits)) as (server, task):
         reader, writer = await server.connect(post({**CHAT, "max_tokens": 4_000_000}))
@@ -114,8 +114,8 @@ async def test_connections_that_ask_nothing_do_not_hold_it_up() -> None:
     assert server.said == []
 
 
-async def test_what_is_told_to_stop_before_it_has_started() -> None:
-    starting, stopped = asyncio.Event(), asyncio.Event()
+def never_started(starting: asyncio.Event, stopped: asyncio.Event) -> Any:
+    """An app with a service whose start begins, and does not end by itself."""
 
     class Model(sage.Service):
         async def start(self) -> None:
@@ -128,7 +128,12 @@ async def test_what_is_told_to_stop_before_it_has_started() -> None:
     env = sage.Environment("slow")
     env.register_service("model", Model)
     env.endpoint("ask").map(str).reply()
-    server = Running(sage.serving.app(env))
+    return sage.serving.app(env)
+
+
+async def test_what_is_told_to_stop_before_it_has_started() -> None:
+    starting, stopped = asyncio.Event(), asyncio.Event()
+    server = Running(never_started(starting, stopped))
     task = asyncio.create_task(server.server.run(server.listening))
     await starting.wait()
     assert not server.server.started
@@ -140,16 +145,7 @@ async def test_what_is_told_to_stop_before_it_has_started() -> None:
 
 async def test_cancelled_while_it_starts(caplog: pytest.LogCaptureFixture) -> None:
     starting = asyncio.Event()
-
-    class Model(sage.Service):
-        async def start(self) -> None:
-            starting.set()
-            await asyncio.Event().wait()
-
-    env = sage.Environment("slow")
-    env.register_service("model", Model)
-    env.endpoint("ask").map(str).reply()
-    server = Running(sage.serving.app(env))
+    server = Running(never_started(starting, asyncio.Event()))
     task = asyncio.create_task(server.server.run(server.listening))
     await starting.wait()
     before = asyncio.all_tasks()

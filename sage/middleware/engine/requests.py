@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sage.middleware.errors import ModelRefused
+from sage.operators.numbers import is_number
 
 __all__ = ["GenerationRequest"]
 
@@ -123,7 +124,7 @@ def _number(fields: _Fields, name: str, kind: type, least: float, most: float) -
     value = fields.get(name)
     if value is None:
         return None
-    fits = isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most
+    fits = is_number(value, least=least) and value <= most
     if not fits or (kind is int and value != int(value)):
         raise ModelRefused(f"{name}={value!r}: write a {'whole ' if kind is int else ''}number, {least} to {most}")
     return kind(value)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sage.operators.numbers import is_count
 from sage.serving.errors import RequestError
 
 __all__ = ["EmbeddingRequest", "TextRequest", "read_chat", "read_completion", "read_embedding"]
@@ -150,7 +151,7 @@ def _texts(body: Mapping[str, Any], name: str) -> list[str]:
 
 
 def _are_tokens(given: Sequence[object]) -> bool:
-    return all(isinstance(one, int) and not isinstance(one, bool) and one >= 0 for one in given)
+    return all(is_count(one, 0) for one in given)
 
 
 def _stops(body: Mapping[str, Any]) -> tuple[str, ...]:
@@ -162,10 +163,10 @@ def _stops(body: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _whole(body: Mapping[str, Any], name: str, least: int, most: int) -> int | None:
-    value = body.get(name)
+    value: int | None = body.get(name)
     if value is None:
         return None
-    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+    if not is_count(value, least) or value > most:
         raise RequestError(f"{name}: write a whole number from {least} to {most}", param=name)
     return value
 
